@@ -24,6 +24,7 @@ ExportError
     ├── DownloadDamaged
     ├── DownloadInterrupted
     ├── DataFolderUnusable
+    ├── PrefectUnavailable
     └── Interrupted
 
 An exception outside this tree is a bug: exit code 1.
@@ -193,6 +194,12 @@ class DataFolderUnusable(NotFinished):
     """The data folder cannot be written to, or holds what this version cannot read."""
 
     next_step = "Free space or correct the permissions, then run the same command again."
+
+
+class PrefectUnavailable(NotFinished):
+    """The Prefect server that was named does not answer."""
+
+    next_step = "Start it (`prefect server start`), or unset PREFECT_API_URL to run without one."
 
 
 class Interrupted(NotFinished):

@@ -1,0 +1,143 @@
+"""The command `botify-export`: its options, its exit codes, and what it says when something is wrong."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tasks.botify.fields import DEFAULT_FIELDS, NAMES
+from tasks.exports.errors import ExportError, Interrupted
+from tasks.exports.version import VERSION
+
+EXIT_CODES = """\
+exit codes:
+  0  done
+  2  the input is wrong; nothing was sent that costs
+  3  Botify said no, or sent a file that is not the crawl that was counted
+  4  not finished but safe: run the same command again
+  1  a bug
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command is not _sandbox:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+    except ExportError as error:
+        return _say(error)
+    except KeyboardInterrupt:
+        return _say(Interrupted("Interrupted."))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None
+    except Exception:  # noqa: BLE001  # the last line of defence: a bug shows its traceback and exit code 1
+        traceback.print_exc()
+        print("This is a bug in botify-export. Nothing is lost: the same command goes on.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(error: ExportError) -> int:
+    print(str(error), *filter(None, [error.next_step]), sep="\n", file=sys.stderr)
+    return error.exit_code
+
+
+# A command is imported when it is used: only `run` and `demo` need Prefect, which takes a second and a half.
+
+
+def _run(options: argparse.Namespace) -> None:
+    from flows.commands.run import run
+
+    run(options)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from flows.commands.plan import plan
+
+    plan(options)
+
+
+def _analyses(options: argparse.Namespace) -> None:
+    from flows.commands.analyses import analyses
+
+    analyses(options)
+
+
+def _sandbox(options: argparse.Namespace) -> None:
+    from deployments.sandbox import serve_until_interrupted
+
+    sys.exit(serve_until_interrupted(options.rest))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from flows.commands.demo import demo
+
+    demo(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="botify-export",
+        description="Delivers a Botify crawl as checked CSV and Parquet files.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(command=function)
+        return added
+
+    run = command("run", _run, "export a crawl's pages to checked CSV and Parquet files")
+    _add_what_is_exported(run)
+    run.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
+    _add_what_is_exported(command("plan", _plan, "show what `run` would export and what it costs; creates no job"))
+    _add_project(command("analyses", _analyses, "list the project's analyses, newest first"))
+    command("demo", _demo, "run an export against a Botify that lives on this machine")
+    # The sandbox reads its own options: to know them here would load its web server with every command.
+    commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False).set_defaults(
+        command=_sandbox
+    )
+    return parser
+
+
+def _add_project(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="the project's address, or ORG/PROJECT")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="the data folder (BOTIFY_DATA_DIR, else data)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
+
+
+def _add_what_is_exported(parser: argparse.ArgumentParser) -> None:
+    _add_project(parser)
+    parser.add_argument("--analysis", metavar="latest|SLUG", help="which crawl (the one in URL, else latest)")
+    parser.add_argument(
+        "--fields",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=list(DEFAULT_FIELDS),
+        metavar="NAMES",
+        help=f"the columns after url: {', '.join(list(NAMES)[1:])}, or any field's id ({','.join(DEFAULT_FIELDS)})",
+    )
+    parser.add_argument("--max-depth", type=_at_least(0), metavar="N", help="the deepest depth wanted")
+    parser.add_argument(
+        "--max-rows", type=_at_least(1), default=1_000_000, metavar="N", help="the most rows, and credits (1000000)"
+    )
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        number = int(text.replace("_", ""))
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, not {number}")
+        return number
+
+    whole_number.__name__ = "whole number"
+    return whole_number

@@ -1,0 +1,1 @@
+"""The commands of `botify-export`, one a file."""

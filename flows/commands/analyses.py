@@ -1,0 +1,86 @@
+"""`botify-export analyses`: what there is to export, and what is on this disk already."""
+
+import argparse
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from flows.commands.printing import print_json
+from tasks.botify.analyses import list_analyses
+from tasks.botify.client import BotifyClient
+from tasks.delivery.manifest import MANIFEST
+from tasks.exports.places import Places
+from tasks.exports.project_address import checked_analysis, parse_project_address
+from tasks.exports.settings import Settings
+
+
+class ListedAnalysis(BaseModel):
+    """One analysis; `published` are the manifests of its exports in the data folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    slug: str
+    date: datetime | None
+    status: str
+    urls: int | None
+    published: tuple[Path, ...]
+
+
+class Listed(BaseModel):
+    """What `analyses --json` prints."""
+
+    model_config = ConfigDict(frozen=True)
+
+    org: str
+    project: str
+    analyses: tuple[ListedAnalysis, ...]
+
+
+def analyses(options: argparse.Namespace) -> None:
+    """Print the project's analyses, newest first. Raises ExportError."""
+    listed = asyncio.run(_list(options))
+    if options.json:
+        print_json(listed)
+    elif not listed.analyses:
+        print(f"{listed.org}/{listed.project} has no successful analysis yet.")
+    else:
+        print(pd.DataFrame([_row(analysis) for analysis in listed.analyses]).to_string(index=False))
+
+
+async def _list(options: argparse.Namespace) -> Listed:
+    address = parse_project_address(options.url)
+    settings = Settings.load(options.output_dir)
+    async with BotifyClient(settings) as client:
+        found = await list_analyses(client, address)
+    places = Places(settings.data_dir)
+    return Listed(
+        org=address.org,
+        project=address.project,
+        analyses=tuple(
+            ListedAnalysis(
+                slug=analysis.slug,
+                date=analysis.date_finished or analysis.date_launched,
+                status=analysis.status,
+                urls=analysis.urls_done,
+                published=_published(places.analysis(address.org, address.project, checked_analysis(analysis.slug))),
+            )
+            for analysis in found
+        ),
+    )
+
+
+def _published(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in folder.glob(f"*/{MANIFEST}") if ".replaced-" not in path.parent.name))
+
+
+def _row(analysis: ListedAnalysis) -> dict[str, str]:
+    return {
+        "Analysis": analysis.slug,
+        "Finished": f"{analysis.date:%Y-%m-%d %H:%M}" if analysis.date else "",
+        "Status": analysis.status,
+        "URLs": "" if analysis.urls is None else f"{analysis.urls:,}",
+        "On this disk": ", ".join(manifest.parent.name for manifest in analysis.published),
+    }

@@ -1,0 +1,54 @@
+"""`botify-export run`: the export, from the terminal."""
+
+import argparse
+
+from flows.commands.printing import print_json
+from flows.running import run_export
+from tasks.delivery.preview import preview
+from tasks.exports.depth import share
+from tasks.exports.outcome import Outcome
+from tasks.exports.project_address import parse_project_address
+from tasks.exports.settings import Settings
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the flow and print what it delivered. Raises ExportError."""
+    # What can be wrong without asking anybody is said at once, not after Prefect has started.
+    Settings.load(options.output_dir).with_token()
+    parse_project_address(options.url)
+    outcome = run_export(
+        {
+            "project_url": options.url,
+            "analysis": options.analysis,
+            "fields": options.fields,
+            "max_rows": options.max_rows,
+            "max_depth": options.max_depth,
+            "output_dir": str(options.output_dir) if options.output_dir else None,
+            "refresh": options.refresh,
+        }
+    )
+    if options.json:
+        print_json(outcome)
+    else:
+        print(summary(outcome))
+
+
+def summary(outcome: Outcome) -> str:
+    """Say what was delivered, in lines that can be read and copied from."""
+    jobs = ", ".join(f"{job.job_id} ({job.decision})" for job in outcome.jobs)
+    lines = [
+        f"{outcome.rows:,} URLs of {outcome.org}/{outcome.project} {outcome.analysis} to depth {outcome.max_depth}, "
+        f"{share(outcome.rows, outcome.urls_total)} of the site: {outcome.status}.",
+        f"  CSV       {outcome.csv}",
+        f"  Parquet   {outcome.parquet}",
+        f"  Manifest  {outcome.manifest}",
+        f"  Job       {jobs}",
+    ]
+    if outcome.flow_run_url:
+        lines.append(f"  Run       {outcome.flow_run_url}")
+    return "\n".join(lines)
+
+
+def first_rows(outcome: Outcome) -> str:
+    """Show the first rows as a table that fits a terminal."""
+    return preview(outcome).to_string(index=False, max_colwidth=40, justify="left")

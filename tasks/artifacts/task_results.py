@@ -1,0 +1,21 @@
+"""Where the results of tasks are kept: in the data folder, whatever the working directory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect.context import FlowRunContext
+from prefect.filesystems import LocalFileSystem
+
+
+@contextmanager
+def task_results_in(folder: Path) -> Iterator[None]:
+    """Keep the results of the current flow run's tasks in this folder.
+
+    The folder is known only once the run has its parameters, so no decorator could name it.
+    """
+    run = FlowRunContext.get()
+    assert run is not None
+    store = run.result_store.model_copy(update={"result_storage": LocalFileSystem(basepath=str(folder))})
+    with run.model_copy(update={"result_store": store}):
+        yield

@@ -1,0 +1,26 @@
+"""Building the request of an export from what the user asked for."""
+
+from collections.abc import Sequence
+
+from tasks.botify.client import BotifyClient
+from tasks.botify.fields import choose_columns, list_fields
+from tasks.exports.depth import DepthPlan
+from tasks.exports.filters import ToDepth
+from tasks.exports.project_address import ProjectAddress
+from tasks.exports.request import ExportRequest
+
+
+async def build_request(
+    client: BotifyClient, address: ProjectAddress, analysis: str, plan: DepthPlan, names: Sequence[str]
+) -> ExportRequest:
+    """Return the request; its columns are fields that the analysis has. Raises FieldRefused, BotifyRefused."""
+    fields = await list_fields(client, address, analysis)
+    return ExportRequest(
+        api=client.settings.api_url,
+        org=address.org,
+        project=address.project,
+        analysis=analysis,
+        columns=choose_columns(names, fields, f"crawl.{analysis}"),
+        filter=ToDepth(max_depth=plan.max_depth),
+        max_rows=plan.max_rows,
+    )

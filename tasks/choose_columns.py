@@ -1,0 +1,20 @@
+"""Step 4, before anything is paid for: the fields are checked, and the request is complete."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.artifacts.progress import Step, show
+from tasks.botify.client import BotifyClient
+from tasks.botify.requests import build_request
+from tasks.exports.depth import DepthPlan
+from tasks.exports.project_address import ProjectAddress
+from tasks.exports.request import ExportRequest
+from tasks.exports.settings import Settings
+
+
+@task(name="choose-columns", cache_policy=NO_CACHE)
+async def choose_columns(address: ProjectAddress, analysis: str, plan: DepthPlan, fields: list[str]) -> ExportRequest:
+    """Check the fields against the analysis's own list and build the request. Raises FieldRefused."""
+    show(Step.COLUMNS, "Checking the fields")
+    async with BotifyClient(Settings.load()) as client:
+        return await build_request(client, address, analysis, plan, fields)

@@ -1,0 +1,108 @@
+"""The manifest of a published export: what was asked, what came, and how to prove it again."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from tasks.exports.errors import DataFolderUnusable
+from tasks.files.archive import ArchiveFacts
+from tasks.files.columns import Column
+from tasks.files.staged import KeptAsText
+
+MANIFEST: Final = "manifest.json"
+VERSION: Final = 1
+
+
+class PublishedFile(BaseModel):
+    """A file beside the manifest; `size` in bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Check(BaseModel):
+    """One reason to trust the files: what was expected, and what was found."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    expected: JsonValue
+    found: JsonValue
+    passed: bool
+
+
+class Manifest(BaseModel):
+    """Everything that is known of one published export. Holds no address that data could be fetched from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = VERSION
+    org: str
+    project: str
+    analysis: str
+    max_depth: int | None
+    urls_total: int
+    urls_without_depth: int
+    fingerprint: str
+    generation: int
+    request: dict[str, JsonValue]
+    job_id: str
+    decision: str
+    rows_predicted: int
+    rows: int
+    columns: tuple[Column, ...]
+    files: tuple[PublishedFile, ...]
+    checks: tuple[Check, ...]
+    archive: ArchiveFacts
+    normalised: tuple[str, ...]
+    kept_as_text: tuple[KeptAsText, ...]
+    versions: dict[str, str]
+    times: dict[str, datetime]
+
+    def file(self, suffix: str) -> str | None:
+        """Return the name of the file with this suffix, or None if it was not asked for."""
+        return next((file.name for file in self.files if file.name.endswith(suffix)), None)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the folder's manifest. Raises FileNotFoundError, ValidationError, DataFolderUnusable."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataFolderUnusable(f"{folder / MANIFEST} cannot be read: {error.strerror or error}.") from error
+
+
+def problems(folder: Path) -> list[str]:
+    """Prove a published folder against its manifest; return what does not hold, in words. Reads every byte."""
+    try:
+        manifest = read_manifest(folder)
+    except FileNotFoundError:
+        return [f"{folder / MANIFEST} is missing"]
+    except ValidationError:
+        return [f"{folder / MANIFEST} is damaged"]
+    return [problem for file in manifest.files if (problem := _problem(folder / file.name, file))]
+
+
+def is_intact(path: Path, sha256: str) -> bool:
+    """Tell whether the file is there, byte for byte. Raises DataFolderUnusable."""
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DataFolderUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _problem(path: Path, file: PublishedFile) -> str | None:
+    if is_intact(path, file.sha256):
+        return None
+    return f"{path} is not the file that was published" if path.exists() else f"{path} is missing"

@@ -1,0 +1,20 @@
+"""The first rows of a published export, for people to look at."""
+
+from typing import Final
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from tasks.exports.outcome import Outcome
+
+ROWS: Final = 5
+
+
+def preview(outcome: Outcome, rows: int = ROWS) -> pd.DataFrame:
+    """Return the first rows; reads no more of the file than it needs."""
+    if outcome.parquet:
+        with pq.ParquetFile(outcome.parquet) as file:
+            batches = file.iter_batches(batch_size=rows)
+            return next((batch.to_pandas() for batch in batches), pd.DataFrame(columns=file.schema_arrow.names))
+    assert outcome.csv is not None
+    return pd.read_csv(outcome.csv, nrows=rows, dtype=str, keep_default_na=False)

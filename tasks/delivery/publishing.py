@@ -1,0 +1,116 @@
+"""From the staging folder to the published one, in one step; and back to what was published before."""
+
+import logging
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tasks.delivery.downloading import RECEIPT, Download
+from tasks.delivery.manifest import MANIFEST, Manifest, PublishedFile, problems, read_manifest
+from tasks.exports.depth import DepthPlan
+from tasks.exports.outcome import JobUsed, Outcome, Status
+from tasks.exports.places import Places
+from tasks.exports.request import ExportRequest
+from tasks.exports.version import VERSION
+from tasks.files.durable import rename_durably, write_durably
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.record import Decision, ExportRecord, State
+
+LOGGER = logging.getLogger("botify_export")
+
+
+def publish(request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, places: Places) -> Outcome:
+    """Make the staging folder the published one: a reader sees no export, or a whole one.
+
+    The files in it are already on disk; the manifest is added last. Whatever stood there did not hold against
+    its manifest and is kept beside it. Raises DataFolderUnusable.
+    """
+    ledger = Ledger.in_folder(places.data_dir)
+    record = ledger.find(request)
+    staging = places.staging(request)
+    folder = places.published(request, record.name if record else request.name)
+    manifest = _manifest(request, plan, job, download, record)
+    write_durably(staging / MANIFEST, manifest.model_dump_json(indent=2).encode())
+    (staging / RECEIPT).unlink(missing_ok=True)
+    if os.path.lexists(folder):
+        rename_durably(folder, folder.with_name(f"{folder.name}.replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
+    rename_durably(staging, folder)
+    ledger.advance(request, State.PUBLISHED, job.job_id, rows=manifest.rows, folder=str(folder))
+    return outcome_of(manifest, folder, Status.COMPLETED, job)
+
+
+def find_published(request: ExportRequest, places: Places, *, refresh: bool) -> Outcome | None:
+    """Return the export if it is published and every byte of it still holds; None if it has to be made.
+
+    A folder that no longer holds is named in the log, and its files are fetched again from the same job.
+    """
+    ledger = Ledger.in_folder(places.data_dir)
+    record = ledger.find(request)
+    if refresh and not (record and record.is_refresh_under_way):
+        return None
+    folder = places.published(request, record.name if record else request.name)
+    if not folder.exists() or (record and record.state.has_no_job):
+        return None
+    if found := problems(folder):
+        LOGGER.warning("What was published no longer holds: %s. It is fetched again, from the same job.", found[0])
+        return None
+    manifest = read_manifest(folder)
+    if record is None or record.state is not State.PUBLISHED:
+        ledger.advance(request, State.PUBLISHED, manifest.job_id, rows=manifest.rows, folder=str(folder))
+    return outcome_of(manifest, folder, Status.REUSED, JobUsed(job_id=manifest.job_id, decision=Decision.REUSED))
+
+
+def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -> Outcome:
+    """Return what a run says of a published folder."""
+    csv, parquet = manifest.file(".csv"), manifest.file(".parquet")
+    return Outcome(
+        status=status,
+        org=manifest.org,
+        project=manifest.project,
+        analysis=manifest.analysis,
+        max_depth=manifest.max_depth,
+        rows=manifest.rows,
+        urls_total=manifest.urls_total,
+        csv=folder / csv if csv else None,
+        parquet=folder / parquet if parquet else None,
+        manifest=folder / MANIFEST,
+        jobs=(job,),
+    )
+
+
+def _manifest(
+    request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, record: ExportRecord | None
+) -> Manifest:
+    staged = download.staged
+    files = [file for file in (staged.csv, staged.parquet) if file]
+    times = {event.state.value: event.at for event in record.history} if record else {}
+    return Manifest(
+        org=request.org,
+        project=request.project,
+        analysis=request.analysis,
+        max_depth=request.filter.max_depth,
+        urls_total=plan.urls_total,
+        urls_without_depth=plan.table.without_depth,
+        fingerprint=request.fingerprint,
+        generation=record.generation if record else 1,
+        request=request.payload(record.tag if record else None),
+        job_id=job.job_id,
+        decision=job.decision,
+        rows_predicted=plan.rows,
+        rows=staged.rows,
+        columns=request.columns,
+        files=tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in files),
+        checks=download.checks,
+        archive=staged.archive,
+        normalised=staged.normalised,
+        kept_as_text=staged.kept_as_text,
+        versions={
+            "botify-export": VERSION,
+            "python": platform.python_version(),
+            "prefect": version("prefect"),
+            "pyarrow": version("pyarrow"),
+        },
+        times=times | {"downloaded": download.finished_at, "published": datetime.now(UTC)},
+    )

@@ -1,0 +1,87 @@
+"""The settings of an export: `BOTIFY_` variables of the environment, and the token file."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tasks.exports.errors import SettingRefused, TokenMissing
+
+TOKEN_FILE = Path("botify_token.txt")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class OnAmbiguous(StrEnum):
+    """What follows when Botify's list shows no job for a submission without an answer."""
+
+    RESUBMIT = "resubmit"
+    STOP = "stop"
+
+
+def _safe_api_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("https", "http") or not url.hostname or url.username or url.query or url.fragment:
+        raise ValueError("must be an address like https://api.botify.com/v1")
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise ValueError("must be https: a token is sent there")
+    return text.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """Read once a run; frozen. Times are in seconds. The README's table explains each for users."""
+
+    model_config = SettingsConfigDict(env_prefix="BOTIFY_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    api_token: SecretStr | None = None
+    api_url: Annotated[str, AfterValidator(_safe_api_url)] = "https://api.botify.com/v1"
+    data_dir: Path = Path("data")
+    poll_seconds: float = Field(default=2, gt=0)
+    poll_max_seconds: float = Field(default=30, gt=0)
+    job_timeout: float = Field(default=4 * 3600, ge=0)
+    requests_per_second: int = Field(default=5, ge=1)
+    row_tolerance: float = Field(default=0, ge=0, lt=1)
+    ambiguous_grace: float = Field(default=60, ge=0)
+    on_ambiguous: OnAmbiguous = OnAmbiguous.RESUBMIT
+
+    @classmethod
+    def load(cls, data_dir: Path | str | None = None) -> Self:
+        """Read the environment; `data_dir` overrides `BOTIFY_DATA_DIR`. Raises SettingRefused."""
+        try:
+            settings = cls() if data_dir is None else cls(data_dir=Path(data_dir))
+        except ValidationError as refusal:
+            raise SettingRefused(_in_words(refusal)) from None
+        # Resolved once: a later change of the working directory must not move the data.
+        return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+
+    def with_token(self) -> Self:
+        """Return these settings, having made sure that there is a token. Raises TokenMissing."""
+        self.token()
+        return self
+
+    def token(self) -> SecretStr:
+        """Return the API token: the variable's, else the first line of `botify_token.txt`. Raises TokenMissing."""
+        if self.api_token and (text := self.api_token.get_secret_value().strip()):
+            return _checked(text, "BOTIFY_API_TOKEN")
+        try:
+            first_line = TOKEN_FILE.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError):
+            first_line = ""
+        if not first_line:
+            raise TokenMissing("No Botify API token was found.")
+        return _checked(first_line, str(TOKEN_FILE))
+
+
+def _checked(token: str, where: str) -> SecretStr:
+    # The token becomes a header, in which anything else would be an error that shows it.
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise TokenMissing(f"{where} holds more than a token: a token is one word of ASCII characters.")
+    return SecretStr(token)
+
+
+def _in_words(refusal: ValidationError) -> str:
+    first = refusal.errors(include_url=False, include_input=False)[0]
+    name = "BOTIFY_" + "_".join(str(part) for part in first["loc"]).upper()
+    return f"{name}: {first['msg'].removeprefix('Value error, ')}."

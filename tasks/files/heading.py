@@ -1,0 +1,116 @@
+"""The start of a Botify CSV: BOM, `sep=` line and header, each of which may be there or not (botify-api.md §8.1)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tasks.exports.errors import FileRefused
+from tasks.files.columns import Column
+
+_BOM = b"\xef\xbb\xbf"
+_SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\r|\n)')
+_LONGEST_RECORD = 64 * 1024 * 1024
+
+# Possessive, so that a long or unterminated field costs one pass. Quotes count at the start of a field only, as for
+# the parser that reads the rest.
+_CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|(?!")[^,\r\n]*+)'
+_RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*+")
+_QUOTED_CELL = re.compile(rb'"(?P<quoted>[^"]*+(?:""[^"]*+)*+)"(?P<tail>.*)', re.DOTALL)
+_LINE_ENDING = re.compile(rb"\r\n|\r|\n")
+
+
+class Heading(NamedTuple):
+    """How a file begins: `header` is the line we write, `data` the first bytes after it."""
+
+    header: bytes
+    data: bytes
+    normalised: tuple[str, ...]
+
+
+class HeadingRefused(FileRefused):
+    """Carries the bytes read so far, so that the file can be kept as it came."""
+
+    def __init__(self, what_happened: str, start: bytes) -> None:
+        super().__init__(what_happened)
+        self.start = start
+
+
+def read_heading(blocks: Iterator[bytes], columns: Sequence[Column]) -> Heading:
+    """Take from `blocks` what is needed to know the header; raises HeadingRefused if the first record fits nothing."""
+    start = _read_more(b"", blocks, 64)
+    normalised = []
+    if start.startswith(_BOM):
+        normalised.append("BOM removed")
+        start = start.removeprefix(_BOM)
+    if separator := _SEPARATOR_LINE.match(start):
+        if separator[1] != b",":
+            raise HeadingRefused("The file's `sep=` line names another delimiter than a comma.", start)
+        normalised.append("sep= line removed")
+        start = start[separator.end() :]
+    record, ending, start = _first_record(start, blocks)
+    after = len(record) + len(ending)
+    match _judged(_cells(record), columns, start):
+        case "missing":
+            after = 0
+            normalised.append("header added")
+        case "renamed":
+            normalised.append("header renamed")
+    header = b",".join(_quoted(column.name) for column in columns) + (ending or b"\n")
+    return Heading(header, start[after:], tuple(normalised))
+
+
+def _read_more(start: bytes, blocks: Iterator[bytes], size: int) -> bytes:
+    pieces = [start]
+    have = len(start)
+    while have < size and (block := next(blocks, b"")):
+        pieces.append(block)
+        have += len(block)
+    return b"".join(pieces)
+
+
+def _first_record(start: bytes, blocks: Iterator[bytes]) -> tuple[bytes, bytes, bytes]:
+    """The first record, its line ending ("" at the file's end) and everything read, which begins with both."""
+    while True:
+        record = _RECORD.match(start)
+        ending = _LINE_ENDING.match(start, record.end()) if record else None
+        # A CR that ends the bytes at hand may have its LF in the next ones.
+        if record and ending and ending.end() < len(start):
+            return record[0], ending[0], start
+        more = _read_more(start, blocks, 2 * len(start) + 1)
+        if len(more) == len(start):
+            if record is None or (ending is None and record.end() < len(start)):
+                raise HeadingRefused("The file ends within a quoted value of its first record.", start)
+            return record[0], ending[0] if ending else b"", start
+        if len(more) > _LONGEST_RECORD:
+            raise HeadingRefused("The file's first record does not end: not a CSV file.", more)
+        start = more
+
+
+def _cells(record: bytes) -> list[str]:
+    cells = re.findall(rb"(?:\A|,)(" + _CELL + rb")", record) if record else []
+    return [_unquoted(cell).decode(errors="replace") for cell in cells]
+
+
+def _unquoted(cell: bytes) -> bytes:
+    quoted = _QUOTED_CELL.fullmatch(cell)
+    return quoted["quoted"].replace(b'""', b'"') + quoted["tail"] if quoted else cell
+
+
+def _quoted(name: str) -> bytes:
+    return ('"' + name.replace('"', '""') + '"' if re.search(r'[",\r\n]', name) else name).encode()
+
+
+def _judged(cells: Sequence[str], columns: Sequence[Column], start: bytes) -> str:
+    """What the first record is: "asked" header, "renamed" header, or data with the header "missing"."""
+    if not start:
+        return "missing"
+    if list(cells) == [column.name for column in columns]:
+        return "asked"
+    if len(cells) != len(columns):
+        raise HeadingRefused(f"The file has {len(cells)} columns, not the {len(columns)} asked for.", start)
+    if "://" in cells[0]:
+        return "missing"
+    for cell, column in zip(cells, columns, strict=True):
+        if not column.is_called(cell) and any(other.is_called(cell) for other in columns):
+            raise HeadingRefused(f"The file has the column {cell!r} where {column.name!r} was asked for.", start)
+    return "renamed"

@@ -1,0 +1,181 @@
+"""From the bytes of a download to a CSV and a Parquet file in one pass.
+
+    download ─▶ unpack, normalise the header, write the CSV ─▶ parse ─▶ cast, write the Parquet file
+    (thread)    (thread)                                       (thread)  (caller's thread)
+
+Memory does not grow with the file. A second pass, over the CSV on the disk, is made only if a value does not fit its
+column's type, if a record is longer than a block, or if the URLs do not ascend.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.exports.errors import DataFolderUnusable, FileRefused
+from tasks.files.archive import Limits, Tally, unpack
+from tasks.files.columns import Column, parquet_names
+from tasks.files.duplicates import UrlOrder, first_duplicate
+from tasks.files.heading import Heading, HeadingRefused, read_heading
+from tasks.files.parquet import TypedParquet, row_groups
+from tasks.files.parsing import BLOCK_SIZES, RecordTooLong, text_batches
+from tasks.files.relay import Relay
+from tasks.files.staged import HashedFile, KeptAsText, OutputFormat, Staged, StagedFile
+
+__all__ = ["CSV_NAME", "PARQUET_NAME", "KeptAsText", "Limits", "OutputFormat", "Staged", "StagedFile", "stage"]
+
+CSV_NAME = "pages.csv"
+PARQUET_NAME = "pages.parquet"
+
+
+def stage(
+    chunks: Iterator[bytes],
+    columns: Sequence[Column],
+    folder: Path,
+    *,
+    limits: Limits,
+    output: OutputFormat = OutputFormat.BOTH,
+    metadata: Mapping[str, str] | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Staged:
+    """Write `pages.csv` and `pages.parquet` into `folder`, both whole and on the disk when this returns.
+
+    `chunks` are the bytes of the archive, taken in a thread of its own; `on_rows` hears how many rows are done.
+    On an error what was written stays in the folder as evidence: the caller publishes the folder or does not.
+
+    Raises DownloadDamaged if the bytes are not what was sent, FileRefused if they are but are not one table of
+    `columns`, DataFolderUnusable if the disk does not take them, and whatever `chunks` raises.
+    """
+    staging = _Staging(columns, folder, output, metadata or {}, on_rows or (lambda rows: None))
+    try:
+        return staging.run(chunks, limits)
+    except OSError as error:
+        raise DataFolderUnusable(f"{folder} cannot be written to: {error.strerror or error}.") from error
+
+
+class _Landing:
+    """Writes a CSV with its header normalised, and hands its data on."""
+
+    def __init__(self, csv: HashedFile, columns: Sequence[Column]) -> None:
+        self._csv = csv
+        self._columns = columns
+        self.heading = Heading(b"", b"", ())
+
+    def land(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            self.heading = read_heading(blocks, self._columns)
+        except HeadingRefused as refusal:
+            self._csv.write(refusal.start)
+            for block in blocks:  # the file is evidence; and if it is damaged, that is why it was refused
+                self._csv.write(block)
+            raise FileRefused(str(refusal)) from None
+        self._csv.write(self.heading.header)
+        for block in chain((self.heading.data,), blocks):
+            self._csv.write(block)
+            yield block
+
+
+class _Staging:
+    """What is known of the file after the passes made so far."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        folder: Path,
+        output: OutputFormat,
+        metadata: Mapping[str, str],
+        on_rows: Callable[[int], None],
+    ) -> None:
+        self._columns = columns
+        self._folder = folder
+        self._output = output
+        self._metadata = metadata
+        self._on_rows = on_rows
+        self._block_sizes = iter(BLOCK_SIZES)
+        self._block_size = next(self._block_sizes)
+        self._kept_as_text: tuple[KeptAsText, ...] = ()
+        self._parquet: StagedFile | None = None
+        self._order = UrlOrder()
+        self._rows = 0
+
+    def run(self, chunks: Iterator[bytes], limits: Limits) -> Staged:
+        tally = Tally(limits)
+        with HashedFile(self._folder / CSV_NAME) as csv, Relay() as relay:
+            landing = _Landing(csv, self._columns)
+            packets = relay.ahead(chunks, 16, "download")
+            blocks = relay.ahead(landing.land(unpack(packets, limits, tally=tally, folder=self._folder)), 4, "unpack")
+            try:
+                done = self._pass(relay, blocks)
+            except FileRefused:
+                _drain(blocks)  # a damaged archive shows here, and is the better explanation
+                raise
+            _drain(blocks)
+            staged_csv = csv.finish(0)
+        while not done:
+            with Relay() as relay:
+                done = self._pass(relay, self._landed(landing.heading))
+        duplicate = None if self._order.ascending else first_duplicate(partial(self._urls, landing.heading))
+        if not self._output.wants_csv:
+            staged_csv.path.unlink()
+        return Staged(
+            csv=staged_csv.model_copy(update={"rows": self._rows}) if self._output.wants_csv else None,
+            parquet=self._parquet,
+            rows=self._rows,
+            archive=tally.facts(),
+            normalised=landing.heading.normalised,
+            kept_as_text=self._kept_as_text,
+            duplicate_url=duplicate,
+        )
+
+    def _pass(self, relay: Relay, blocks: Iterator[bytes]) -> bool:
+        """Parse all rows, and write them if Parquet is wanted; False if it has to be done again."""
+        texts = text_batches(blocks, parquet_names(self._columns), block_size=self._block_size)
+        groups = relay.ahead(row_groups(texts), 1, "parse")
+        try:
+            return self._write(groups) if self._output.wants_parquet else self._watch(groups)
+        except RecordTooLong:
+            longer = next(self._block_sizes, None)
+            if longer is None:
+                raise FileRefused(f"The file has a record of more than {self._block_size:,} bytes.") from None
+            self._block_size = longer
+            return False
+
+    def _watch(self, groups: Iterator[pa.Table]) -> bool:
+        for _ in self._counted(groups):
+            pass
+        return True
+
+    def _write(self, groups: Iterator[pa.Table]) -> bool:
+        path = self._folder / PARQUET_NAME
+        with TypedParquet(path, self._columns, self._kept_as_text, self._metadata) as parquet:
+            for group in self._counted(groups):
+                parquet.write(group)
+            self._kept_as_text = parquet.kept_as_text
+            self._parquet = parquet.finish() if parquet.all_fit else None
+        return parquet.all_fit
+
+    def _counted(self, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        self._order, self._rows = UrlOrder(), 0
+        for group in groups:
+            yield group
+            self._order.see(group.column(0))
+            self._rows += group.num_rows
+            self._on_rows(self._rows)
+
+    def _landed(self, heading: Heading) -> Iterator[bytes]:
+        with (self._folder / CSV_NAME).open("rb") as csv:
+            csv.seek(len(heading.header))
+            while block := csv.read(BLOCK_SIZES[0]):
+                yield block
+
+    def _urls(self, heading: Heading) -> Iterator[pa.ChunkedArray]:
+        names = parquet_names(self._columns)
+        batches = text_batches(self._landed(heading), names, block_size=self._block_size, only=names[:1])
+        return (pa.chunked_array([batch.column(0)]) for batch in batches)
+
+
+def _drain(blocks: Iterator[bytes]) -> None:
+    for _ in blocks:
+        pass

@@ -1,0 +1,89 @@
+"""The ledger of exports: the truth about what was paid for."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.exports.errors import DataFolderUnusable
+from tasks.exports.places import Places
+from tasks.exports.request import ExportRequest
+from tasks.ledger.record import BEFORE_ALL, VERSION, ExportRecord, State
+from tasks.ledger.store import FolderStore, RecordStore
+
+LOGGER = logging.getLogger("botify_export")
+
+
+class Ledger:
+    """One record per fingerprint. All methods raise DataFolderUnusable when the store fails: never a silent miss."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+
+    @classmethod
+    def in_folder(cls, data_dir: Path) -> "Ledger":
+        return cls(FolderStore(Places(data_dir).ledger))
+
+    def find(self, request: ExportRequest) -> ExportRecord | None:
+        """Return the export's record, or None if it was never begun.
+
+        A record that cannot be read is set aside and named, and stands for a job that may exist: an unknown
+        past is looked up at Botify before anything is paid for.
+        """
+        name = request.fingerprint
+        content = self._store.read(name)
+        if content is None:
+            return _unknown_past(request, earlier) if (earlier := self._store.set_aside_earlier(name)) else None
+        try:
+            return _parsed(name, content)
+        except ValidationError:
+            aside = self._store.set_aside(name)
+            LOGGER.warning("The ledger's record of this export is damaged. It is kept as %s.", aside)
+            return _unknown_past(request, [aside])
+
+    def write(self, record: ExportRecord) -> ExportRecord:
+        """Make the record durable, and return it."""
+        self._store.write(record.fingerprint, record.model_dump_json(indent=1).encode())
+        return record
+
+    def advance(self, request: ExportRequest, state: State, job_id: str, note: str = "", **changes: object) -> None:
+        """Record that the export reached a state, also where its record was lost on the way."""
+        record = self.find(request) or ExportRecord(
+            request=request, fingerprint=request.fingerprint, state=state, tag=None, intended_at=BEFORE_ALL
+        )
+        self.write(record.now(state, note, job_id=job_id, **changes))
+
+    def all(self) -> Iterator[ExportRecord | str]:
+        """Yield every record; the fingerprint alone where it cannot be read."""
+        for name in self._store.names():
+            try:
+                yield _parsed(name, self._store.read(name) or b"")
+            except ValidationError:
+                yield name
+
+
+def _parsed(name: str, content: bytes) -> ExportRecord:
+    _refuse_newer(name, content)
+    return ExportRecord.model_validate_json(content)
+
+
+def _refuse_newer(name: str, content: bytes) -> None:
+    try:
+        version = json.loads(content)["version"]
+    except (ValueError, TypeError, KeyError):
+        return
+    if isinstance(version, int) and version > VERSION:
+        raise DataFolderUnusable(
+            f"The ledger's record {name} was written by a newer botify-export (format {version}, this one reads "
+            f"{VERSION}).",
+            next_step="Update botify-export; this version leaves the record as it is.",
+        )
+
+
+def _unknown_past(request: ExportRequest, asides: list[str]) -> ExportRecord:
+    record = ExportRecord(
+        request=request, fingerprint=request.fingerprint, state=State.AMBIGUOUS, tag=None, intended_at=BEFORE_ALL
+    )
+    return record.now(State.AMBIGUOUS, f"the record was damaged; kept as {', '.join(asides)}")

@@ -1,0 +1,43 @@
+"""Step 7: the files appear under their names, all at once; and what was published before is found again."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.artifacts.progress import Step, show
+from tasks.artifacts.report import show_report
+from tasks.delivery import publishing
+from tasks.delivery.downloading import Download
+from tasks.delivery.preview import preview
+from tasks.exports.depth import DepthPlan
+from tasks.exports.outcome import JobUsed, Outcome
+from tasks.exports.places import Places
+from tasks.exports.request import ExportRequest
+
+LOGGER = logging.getLogger("botify_export")
+
+
+# Neither is cached: what counts is what stands on the disk now, and both look there.
+@task(name="publish-files", cache_policy=NO_CACHE)
+async def publish_files(
+    request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, data_dir: Path
+) -> Outcome:
+    """Publish the staged files with their manifest. Raises DataFolderUnusable."""
+    show(Step.PUBLISH, "Publishing")
+    outcome = await asyncio.to_thread(publishing.publish, request, plan, job, download, Places(data_dir))
+    await show_report(outcome, preview(outcome))
+    return outcome
+
+
+@task(name="find-published-files", cache_policy=NO_CACHE)
+async def find_published_files(request: ExportRequest, data_dir: Path, *, refresh: bool) -> Outcome | None:
+    """Return the export if it is published already and holds against its manifest."""
+    show(Step.COLUMNS, "Looking for the export on this disk")
+    outcome = await asyncio.to_thread(publishing.find_published, request, Places(data_dir), refresh=refresh)
+    if outcome:
+        LOGGER.info("This export is published already, and every byte of it holds: reused.")
+        await show_report(outcome, preview(outcome))
+    return outcome
