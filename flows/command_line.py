@@ -1,6 +1,7 @@
 """The command `botify-export`: its options, its exit codes, and what it says when something is wrong."""
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ def _say(error: ExportError) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    _quieten_prefect()
     from flows.commands.run import run
 
     run(options)
@@ -76,9 +78,19 @@ def _sandbox(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    _quieten_prefect()
     from flows.commands.demo import demo
 
     demo(options)
+
+
+def _quieten_prefect() -> None:
+    """Keep Prefect's own log to the run's page; whoever sets a level for it sees it here as well.
+
+    Prefect reads this when it is imported, and so does the temporary server that it starts.
+    """
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ import httpx
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
@@ -36,6 +37,7 @@ def prefect_server() -> Iterator[str | None]:
         else {
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
             PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_TIMEOUT,
+            PREFECT_SERVER_ANALYTICS_ENABLED: False,
         }
     )
     with temporary_settings(settings):

@@ -30,7 +30,7 @@ class Page(NamedTuple):
     description: str | None
     h1: tuple[str, ...]
     outlinks: int
-    date_crawled: str = ""
+    date_crawled: str | None = None
     copies: int = 1
     """How many URLs it stands for: `url`, `url?copy=1`, ..."""
 
@@ -74,15 +74,8 @@ class Crawl:
 
     def __init__(self, project: str, slug: str, share: int, behaviour: Behaviour) -> None:
         """`share` is the percentage of the real crawl that this analysis has: always the same URLs."""
-        chosen = [page for page in real_crawl(project) if _is_chosen(page, slug, share)]
         orphans = [_orphan(project, number) for number in range(1, behaviour.null_depth_rows + 1)]
-        start = datetime.strptime(slug[:8], "%Y%m%d").replace(hour=6, tzinfo=UTC)
-        self._pages = [
-            page._replace(
-                date_crawled=f"{start + timedelta(seconds=second):%Y-%m-%d %H:%M:%SZ}", copies=behaviour.scale
-            )
-            for second, page in enumerate([*chosen, *orphans])
-        ]
+        self._pages = [*_dated_pages(project, slug, share), *orphans]
         self._behaviour = behaviour
         self._seed = slug
 
@@ -94,7 +87,7 @@ class Crawl:
         """Pages that stand for `scale` URLs each; a duplicate is the neighbour of its original."""
         doubled = {page.url for page in self._pages[: self._behaviour.duplicate_urls]}
         for page in self._ordered():
-            yield page
+            yield page._replace(copies=self._behaviour.scale)
             if page.url in doubled:
                 yield _duplicate(page)
 
@@ -102,6 +95,16 @@ class Crawl:
         if self._behaviour.row_order is RowOrder.CRAWL:
             return self._pages
         return random.Random(self._seed).sample(self._pages, len(self._pages))  # noqa: S311 - an order, not a secret
+
+
+@lru_cache
+def _dated_pages(project: str, slug: str, share: int) -> tuple[Page, ...]:
+    start = datetime.strptime(slug[:8], "%Y%m%d").replace(hour=6, tzinfo=UTC)
+    chosen = [page for page in real_crawl(project) if _is_chosen(page, slug, share)]
+    return tuple(
+        page._replace(date_crawled=f"{start + timedelta(seconds=second):%Y-%m-%d %H:%M:%SZ}")
+        for second, page in enumerate(chosen)
+    )
 
 
 def copies_of(url: str, number: int) -> Iterator[str]:
@@ -123,10 +126,10 @@ def _is_chosen(page: Page, slug: str, share: int) -> bool:
 
 
 def _orphan(project: str, number: int) -> Page:
-    url = f"https://{project}/orphan/{number:04}.html"
-    return Page(url, None, 200, "text/html", 1000 + number, f"Orphan {number}", None, (f"Orphan {number}",), 0)
+    url, title = f"https://{project}/orphan/{number:04}.html", f"Orphan {number}"
+    return Page(url, None, 200, "text/html", 1000 + number, title, None, (title, "No links lead here"), 0)
 
 
 def _duplicate(page: Page) -> Page:
     depth = None if page.depth is None else page.depth + 1
-    return page._replace(depth=depth, title=f"{page.title or ''} (again)", copies=1)
+    return page._replace(depth=depth, title=f"{page.title or ''} (again)")

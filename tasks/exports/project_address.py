@@ -38,7 +38,10 @@ def parse_project_address(text: str) -> ProjectAddress:
     text = text.strip()
     if not text or not text.isprintable() or "\\" in text or " " in text:
         raise ProjectUrlRefused("That is not an address: it is empty or holds characters that no address has.")
-    url = urlsplit(_with_scheme(text))
+    try:
+        url = urlsplit(_with_scheme(text))
+    except ValueError:
+        raise ProjectUrlRefused(f"{text!r} is not an address.") from None
     _refuse_other_places(url.scheme, url.netloc)
     segments = [unquote(segment) for segment in url.path.strip("/").split("/")]
     if segments[0] == "spa":

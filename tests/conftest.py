@@ -1,0 +1,16 @@
+"""What every test begins with: no settings of whoever runs it, and a folder of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("BOTIFY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
