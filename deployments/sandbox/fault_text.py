@@ -68,10 +68,13 @@ def _route(words: str) -> Route:
 
 def read_effect(text: str) -> Effect:
     """Read the part behind the colon. Raises FaultTextError."""
-    works, then, words = text.rpartition("do, then ")
+    words = text.removeprefix("do, then ")
+    works = words != text
     for pattern, make in _EFFECTS.items():
-        if not works and (found := re.fullmatch(pattern, words)):
-            return make(bool(then), *found.groups())
+        if found := re.fullmatch(pattern, words):
+            effect = make(works, *found.groups())
+            if works == getattr(effect, "after_work", False):
+                return effect
     raise FaultTextError(f"no effect reads {text!r}; the effects:\n{(__doc__ or '').partition('effects:')[2]}")
 
 

@@ -52,7 +52,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class Flip:
-    """All bits of the byte at `at` of the body are inverted."""
+    """All bits of the byte at `at` of the body, or of its last one, are inverted."""
 
     at: int
 

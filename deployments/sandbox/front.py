@@ -143,7 +143,7 @@ async def _spoilt(effect: Effect | None, reply: Reply, send: Send, line: Line) -
             await _send(send, shorter.with_header("content-length", str(len(shorter.body))))
         case Flip(at):
             flipped = bytearray(reply.body)
-            flipped[at] ^= 0xFF
+            flipped[min(at, len(flipped) - 1)] ^= 0xFF
             await _send(send, replace(reply, body=bytes(flipped)))
         case Delay(seconds):
             await line.pause(seconds)

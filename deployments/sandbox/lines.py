@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+import anyio
 import httpx
 from starlette.types import Receive, Send
 
@@ -38,7 +39,8 @@ class SocketLine:
             pass
 
     async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        with anyio.move_on_after(seconds):
+            await self.stall(begun=False)
 
 
 class InProcessLine:

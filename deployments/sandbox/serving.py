@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import errno
 import socket
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from deployments.sandbox.api import api_app
 from deployments.sandbox.files import files_app
@@ -31,53 +33,44 @@ class Addresses:
 @contextlib.contextmanager
 def serving(state: State, api_port: int = 0, files_port: int = 0) -> Iterator[Addresses]:
     """Serve both hosts until the end of the block; port 0 takes a free one. Raises OSError if a port is taken."""
-    api_sockets, files_sockets = _listen("127.0.0.1", api_port), _listen("localhost", files_port)
-    api_url, files_url = f"http://127.0.0.1:{_port(api_sockets)}", f"http://localhost:{_port(files_sockets)}"
-    servers = [
-        (_Server(Front(api_app(state, files_url), state, files_url)), api_sockets),
-        (_Server(Front(files_app(state), state, files_url, is_files=True)), files_sockets),
-    ]
-    thread = threading.Thread(target=asyncio.run, args=(_serve(servers),), name="sandbox", daemon=True)
-    thread.start()
-    for server, _ in servers:
-        server.is_ready.wait()
-    try:
+    with contextlib.ExitStack() as stack:
+        api_sockets = [stack.enter_context(found) for found in _bound_sockets("127.0.0.1", api_port)]
+        files_sockets = [stack.enter_context(found) for found in _bound_sockets("localhost", files_port)]
+        api_url, files_url = f"http://127.0.0.1:{_port(api_sockets)}", f"http://localhost:{_port(files_sockets)}"
+        api = Front(api_app(state, files_url), state, files_url)
+        files = Front(files_app(state), state, files_url, is_files=True)
+        portal = stack.enter_context(start_blocking_portal(name="sandbox"))
+        stack.enter_context(portal.wrap_async_context_manager(_served(api, api_sockets)))
+        stack.enter_context(portal.wrap_async_context_manager(_served(files, files_sockets)))
         projects = tuple(f"https://app.botify.com/{ORGANISATION}/{project}/" for project in state.projects)
         yield Addresses(f"{api_url}/v1", files_url, projects)
+
+
+@contextlib.asynccontextmanager
+async def _served(app: ASGIApp, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """uvicorn's protocol without its server, which takes signals and a quarter of a second to stop."""
+    # h11 by name: dropping a connection reaches into its request cycle.
+    config = uvicorn.Config(app, http="h11", ws="none", log_config=None, log_level="error", access_log=False)
+    config.load()
+    serving_now = ServerState()
+
+    def connection() -> H11Protocol:
+        return H11Protocol(config, serving_now, app_state={})
+
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(connection, sock=listening) for listening in sockets]
+    try:
+        yield
     finally:
-        for server, _ in servers:
-            server.should_exit = True
-        thread.join()
+        for server in servers:
+            server.close()
+        for open_connection in list(serving_now.connections):
+            open_connection.transport.abort()  # stalled requests would wait for ever
+        await asyncio.gather(*serving_now.tasks)
 
 
-class _Server(uvicorn.Server):
-    """A quiet server that says when it is ready, and waits for nobody when it stops."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        # h11 by name: dropping a connection reaches into its request cycle.
-        quiet = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", log_config=None, log_level="error", access_log=False
-        )
-        super().__init__(quiet)
-        self.is_ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_ready.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for connection in list(self.server_state.connections):
-            assert isinstance(connection.transport, asyncio.Transport)
-            connection.transport.abort()  # stalled requests would hold the server for ever
-        await super().shutdown(sockets)
-
-
-async def _serve(servers: Sequence[tuple[_Server, list[socket.socket]]]) -> None:
-    await asyncio.gather(*(server.serve(sockets) for server, sockets in servers))
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets on one port for every address of `host`: localhost is ::1 to some, 127.0.0.1 to others."""
+def _bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """One port for every address of `host`: localhost is ::1 to some, 127.0.0.1 to others."""
     first = _bound(socket.AF_INET, "127.0.0.1", port)
     if host != "localhost":
         return [first]
@@ -89,7 +82,7 @@ def _listen(host: str, port: int) -> list[socket.socket]:
         first.close()
         if port:
             raise
-        return _listen(host, port)
+        return _bound_sockets(host, port)
 
 
 def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.socket:

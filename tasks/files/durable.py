@@ -1,14 +1,18 @@
 """Writes that survive the loss of power: whole under their name, or not there."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.exports.errors import DataFolderUnusable
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace the file in one step; when this returns, content and name are on disk. Raises DataFolderUnusable."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Replace the file in one step; when this returns, content and name are on disk.
+
+    One writer at a time: whoever holds the export's lock. Raises DataFolderUnusable.
+    """
+    part = path.with_name(f".{path.name}.part")
     try:
         make_folder(path.parent)
         with part.open("wb") as file:
@@ -18,7 +22,8 @@ def write_durably(path: Path, content: bytes) -> None:
         part.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise DataFolderUnusable(f"{path} cannot be written: {error.strerror or error}.") from error
 
 

@@ -10,7 +10,7 @@ a record with a job ──► reconnected
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from tasks.botify.client import BotifyClient
@@ -98,12 +98,12 @@ class Submission:
         """Leave AMBIGUOUS, through Botify's own list only."""
         LOGGER.warning("Whether Botify made the job is not known: looking through its list of jobs.")
         settings = self.client.settings
-        grace = timedelta(seconds=settings.ambiguous_grace)
-        deadline = min(record.history[-1].at, datetime.now(UTC)) + grace
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + max(settings.ambiguous_grace - _seconds_since(record), 0.0)
         for pause in waits(min(FIRST_LOOK, settings.poll_seconds), LONGEST_LOOK):
             if jobs := await find_jobs(self.client, record):
                 return self._adopt(record, jobs)
-            left = (deadline - datetime.now(UTC)).total_seconds()
+            left = deadline - clock()
             if left <= 0:
                 break
             await asyncio.sleep(min(pause, left))
@@ -114,7 +114,7 @@ class Submission:
                 next_step="Look for it in Botify's own list of exports; then run again with "
                 "BOTIFY_ON_AMBIGUOUS=resubmit to submit it once more.",
             )
-        LOGGER.warning("Botify's list does not show the job after %.0f s: submitting once more.", grace.total_seconds())
+        LOGGER.warning("Botify's list does not show the job: submitting once more.")
         return await self._submit(self._intent(record), Decision.RESUBMITTED)
 
     def _adopt(self, record: ExportRecord, jobs: list[Job]) -> ExportRecord:
@@ -126,6 +126,11 @@ class Submission:
     def _has_job(self, record: ExportRecord, job: Job, decision: Decision) -> ExportRecord:
         LOGGER.info("Job %s: %s.", job.job_id, decision)
         return self.ledger.write(record.now(State.SUBMITTED, decision, job_id=job.job_id, decision=decision))
+
+
+def _seconds_since(record: ExportRecord) -> float:
+    """How long ago the job may have been made: a job that an earlier process sent has had its time to be listed."""
+    return max((datetime.now(UTC) - record.history[-1].at).total_seconds(), 0.0)
 
 
 def _wait(outcome: NotSent | TurnedAway, pause: float) -> float:

@@ -27,7 +27,7 @@ async def test_the_newest_success_is_the_default() -> None:
 
 async def test_every_page_is_read_before_the_newest_is_known() -> None:
     """§2.1: the order is observed, not documented."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {"slug": "20240101", "status": "success"},
         {"slug": "20240301-2", "status": "success"},
         {"slug": "20240301-10", "status": "success"},
