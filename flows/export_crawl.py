@@ -12,6 +12,7 @@ from typing import Annotated
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
+from prefect.utilities.urls import url_for
 from pydantic import Field
 
 from tasks.artifacts.keys import artifact_key
@@ -104,7 +105,7 @@ async def alone(request: ExportRequest, data_dir: Path) -> AsyncIterator[None]:
 
 def delivered(outcome: Outcome) -> Outcome:
     """Name the run in its outcome; from here on, nothing that the Prefect server does can undo it."""
-    page = flow_run.ui_url if PREFECT_API_URL.value() else None  # a temporary server has no pages
+    page = url_for("flow-run", flow_run.id) if PREFECT_API_URL.value() else None  # a temporary server has no pages
     outcome = outcome.model_copy(update={"flow_run_id": flow_run.id, "flow_run_url": page})
     if (listening := _deliveries.get()) is not None:
         listening.append(outcome)

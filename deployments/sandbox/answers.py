@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -19,9 +19,15 @@ PageSize = Annotated[int, Query(ge=1)]
 
 
 def state_of(request: Request) -> State:
-    state = request.app.state.sandbox
+    """The sandbox that this request came to; there is one app for all of them, as making one takes long."""
+    state = request.scope["sandbox.state"]
     assert isinstance(state, State)
     return state
+
+
+def files_url_of(request: Request) -> str:
+    """Where the download host is, for this request."""
+    return str(request.scope["sandbox.files_url"])
 
 
 Here = Annotated[State, Depends(state_of)]
@@ -40,23 +46,18 @@ def envelope(state: State, code: Code, message: str, status: int | None = None) 
     return JSONResponse({"error": {"error_code": number, "message": message}}, status or code.status)
 
 
-def answer_refusals(app: FastAPI, state: State) -> None:
+async def refused(request: Request, error: Exception) -> JSONResponse:
     """Every refusal, the framework's own included, comes in the envelope."""
+    state = state_of(request)
+    match error:
+        case RefusalError(code=code):
+            return envelope(state, code, str(error))
+        case HTTPException(status_code=status, detail=detail):
+            return envelope(state, Code.of_status(status), detail, status)
+    return envelope(state, Code.BADLY_FORMATTED_REQUEST, str(error).splitlines()[0])
 
-    async def refused(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RefusalError)
-        return envelope(state, error.code, str(error))
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
-        return envelope(state, Code.BADLY_FORMATTED_REQUEST, str(error).splitlines()[0])
-
-    async def unknown(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
-        return envelope(state, Code.of_status(error.status_code), error.detail, error.status_code)
-
-    app.add_exception_handler(RefusalError, refused)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, unknown)
+REFUSALS = (RefusalError, HTTPException, RequestValidationError)
 
 
 async def json_body(request: Request) -> object:
@@ -97,4 +98,4 @@ def link_to_page(request: Request, page: int) -> str:
     url = request.url.include_query_params(page=page)
     if not state_of(request).behaviour.foreign_next:
         return str(url)
-    return f"{request.app.state.files_url}{url.path}?{url.query}"
+    return f"{files_url_of(request)}{url.path}?{url.query}"

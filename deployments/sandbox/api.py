@@ -10,13 +10,15 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from deployments.sandbox import control
 from deployments.sandbox.analyses import Analysis
 from deployments.sandbox.answers import (
+    REFUSALS,
     Here,
     PageNumber,
     PageSize,
-    answer_refusals,
     check_token,
+    files_url_of,
     json_body,
     link_to_page,
+    refused,
     sheet,
 )
 from deployments.sandbox.behaviour import JobOrder
@@ -27,16 +29,6 @@ from deployments.sandbox.refusals import Code, RefusalError
 from deployments.sandbox.state import ORGANISATION, USER, State
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(check_token)])
-
-
-def api_app(state: State, files_url: str) -> FastAPI:
-    """The API host of a sandbox whose download host is at `files_url`."""
-    app = FastAPI(openapi_url=None)
-    app.state.sandbox, app.state.files_url = state, files_url
-    app.include_router(router)
-    app.include_router(control.router)
-    answer_refusals(app, state)
-    return app
 
 
 @router.get("/authentication/profile")
@@ -208,7 +200,7 @@ async def _as_json(request: Request, state: State, job: Job) -> dict[str, object
     status = job.status(asyncio.get_running_loop().time(), state.behaviour)
     if status != DONE:
         return job.as_json(status, None, state.behaviour)
-    results: dict[str, object] = {"download_url": request.app.state.files_url + state.link(job).path}
+    results: dict[str, object] = {"download_url": files_url_of(request) + state.link(job).path}
     if state.behaviour.nb_lines:
         await job.export.file()
         results["nb_lines"] = job.export.row_count + state.behaviour.nb_lines_offset
@@ -237,3 +229,10 @@ def _ordered(jobs: list[Job], order: JobOrder) -> list[Job]:
     if order is JobOrder.SHUFFLED:
         return random.Random(0).sample(jobs, len(jobs))  # noqa: S311 - an order, not a secret
     return sorted(jobs, key=lambda job: (job.created, job.number), reverse=order is JobOrder.NEWEST)
+
+
+api_app = FastAPI(openapi_url=None)
+api_app.include_router(router)
+api_app.include_router(control.router)
+for refusal in REFUSALS:
+    api_app.add_exception_handler(refusal, refused)

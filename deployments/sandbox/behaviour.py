@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 
 class Scalar(StrEnum):
@@ -106,8 +107,8 @@ class Behaviour(BaseModel):
     nb_lines_offset: int = Field(default=0, description="how far nb_lines is from the truth")
     clock_skew: float = Field(default=0, description="seconds added to date_created")
     echo_owner: bool = Field(default=True, description="whether username and project come back in the payload (§4.3)")
-    echo_export_job_name: bool = True
-    echo_metadata: bool = True
+    echo_export_job_name: bool = Field(default=True, description="whether it comes back, or as null (§9.6)")
+    echo_metadata: bool = Field(default=True, description="whether it comes back, or as null (§9.6)")
     strict_payload: bool = Field(default=False, description="whether unknown payload keys are refused (§9.6)")
     export_limit: int = Field(default=1_000_000, gt=0, description="rows of one export (§7.1)")
     over_limit: OverLimit = OverLimit.CLAMP
@@ -139,16 +140,16 @@ class Behaviour(BaseModel):
     separator_line: Printed = Printed.AS_ASKED
     header: Printed = Printed.AS_ASKED
     header_format_ignored: bool = Field(default=False, description="verbose headers whatever was asked for")
-    byte_order_mark: bool = False
+    byte_order_mark: bool = Field(default=False, description="whether the text starts with one (§9.10)")
     line_ending: LineEnding = LineEnding.LF
     list_text: ListText = ListText.JSON
     boolean_text: BooleanText = BooleanText.LOWER
-    null_text: str = ""
+    null_text: str = Field(default="", description="how null stands in a cell (§3.7)")
     row_order: RowOrder = RowOrder.CRAWL
     export_rows_offset: int = Field(default=0, description="rows in the file beyond, or short of, those counted")
 
     # The download host
-    ranges: bool = True
+    ranges: bool = Field(default=True, description="whether Range is served, or ignored (§9.3)")
     entity_tag: EntityTag = EntityTag.STABLE
     link_downloads: int | None = Field(default=None, ge=0, description="downloads after which a link expires")
     link_seconds: float | None = Field(default=None, ge=0, description="seconds after which a link expires")
@@ -173,6 +174,17 @@ class Behaviour(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise BehaviourTextError(_first_complaint(error)) from error
+
+    @classmethod
+    def described(cls) -> str:
+        """A line for each switch: its name, its default, its values or its meaning."""
+        return "\n".join(_line(name, about) for name, about in cls.model_fields.items())
+
+
+def _line(name: str, about: FieldInfo) -> str:
+    default = about.default
+    meaning = " | ".join(type(default)) if isinstance(default, StrEnum) else about.description
+    return f"    {name}={default}".ljust(36) + f" {meaning}"
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -97,24 +97,20 @@ def read_query(body: object) -> Query:
     if len(crawls) != 1:
         raise RefusalError(Code.QUERY_CANNOT_BE_EXECUTED, "one crawl collection is needed")
     reading = Reading(crawls[0])
-    filtered: list[Column] = []
-
-    def filtered_by(field: object) -> Reader[Page]:
-        filtered.append(reading.dimension(field))
-        return filtered[-1].value
-
     dimensions = tuple(map(reading.dimension, written.query.dimensions))
     metrics = tuple(map(reading.metric, written.query.metrics))
     if not dimensions + metrics:
         raise RefusalError(Code.QUERY_CANNOT_BE_EXECUTED, "neither dimensions nor metrics")
+    url_readers = [column for column in dimensions + metrics if column.source == "url"]
+    keeps, filters_by_url = _page_test(written.query.filters, reading)
     return Query(
         collection=crawls[0],
         dimensions=dimensions,
         metrics=metrics,
-        keeps=filter_test(written.query.filters, filtered_by),
+        keeps=keeps,
         keeps_row=filter_test(written.query.post_filters, _output_reader(reading, dimensions + metrics)),
         sort=sort_keys(written.query.sort, reading, dimensions, metrics),
-        looks_into_urls=any(column.source == "url" for column in (*filtered, *metrics)),
+        looks_into_urls=filters_by_url or len(url_readers) > 1 or not all(column.is_url for column in url_readers),
     )
 
 
@@ -129,6 +125,18 @@ def _written(body: object) -> WrittenBody:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise RefusalError(Code.BADLY_FORMATTED_REQUEST, f"{place}: {first['msg']}") from error
+
+
+def _page_test(filters: dict[str, object], reading: Reading) -> tuple[Test[Page], bool]:
+    """The test of a page, and whether it reads the URL."""
+    sources = set()
+
+    def reader_of(field: object) -> Reader[Page]:
+        column = reading.dimension(field)
+        sources.add(column.source)
+        return column.value
+
+    return filter_test(filters, reader_of), "url" in sources
 
 
 def _output_reader(reading: Reading, columns: tuple[Column, ...]) -> Callable[[object], Reader[Row]]:

@@ -1,7 +1,7 @@
 """Dimensions and metrics: what a query asks for, ready to be read from pages (botify-api.md §3.1, §3.5, §3.6)."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -57,16 +57,16 @@ class Reading:
         return self._column(written, DIMENSION_FUNCTIONS | METRIC_FUNCTIONS)
 
     def _column(self, written: object, functions: Functions) -> Column:
-        if isinstance(written, str):
-            return self._plain(written)
-        if not isinstance(written, Mapping):
-            raise RefusalError(Code.BADLY_FORMATTED_QUERY, f"not a field: {written!r}")
-        if set(written) <= {"field", "name"} and isinstance(written.get("field"), str):
-            column = self._plain(written["field"])
-            return replace(column, verbose=str(written["name"])) if "name" in written else column
-        if set(written) <= {"function", "args", "name"} and written.get("function") in functions:
-            return self._called(str(written["function"]), written.get("args"), functions)
-        raise RefusalError(Code.BADLY_FORMATTED_QUERY, f"not a field: {dict(written)!r}")
+        match written:
+            case str(field):
+                return self._plain(field)
+            case {"name": str(name), **unnamed}:
+                return replace(self._column(unnamed, functions), verbose=name)
+            case {"field": str(field), **others} if not others:
+                return self._plain(field)
+            case {"function": str(function), "args": list(arguments), **others} if not others and function in functions:
+                return self._called(function, arguments, functions)
+        raise RefusalError(Code.BADLY_FORMATTED_QUERY, f"not a field: {written!r}")
 
     def _plain(self, written: str) -> Column:
         found = self._find(written)
@@ -80,8 +80,8 @@ class Reading:
             raise RefusalError(Code.FIELD_DOES_NOT_EXIST, written)
         return field
 
-    def _called(self, function: str, arguments: object, functions: Functions) -> Column:
-        if not isinstance(arguments, Sequence) or len(arguments) != 1:
+    def _called(self, function: str, arguments: list[object], functions: Functions) -> Column:
+        if len(arguments) != 1:
             raise RefusalError(Code.BADLY_FORMATTED_QUERY, f"{function} takes one argument")
         inner = self.dimension(arguments[0])
         label = f"{function}({inner.slug})"

@@ -5,8 +5,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from deployments.sandbox import fault_text
 from deployments.sandbox.behaviour import Behaviour, BehaviourTextError
-from deployments.sandbox.fault_text import FaultTextError, read_fault
 from deployments.sandbox.sandbox import Sandbox
 from deployments.sandbox.serving import Addresses, serving
 from deployments.sandbox.state import TOKEN
@@ -26,8 +26,8 @@ def serve_until_interrupted(arguments: argparse.Namespace | Sequence[str] | None
     options = arguments if isinstance(arguments, argparse.Namespace) else _parsed(arguments)
     try:
         behaviour = Behaviour.from_texts([f"job_seconds={options.job_seconds}", *options.behaviour])
-        sandbox = Sandbox(behaviour, map(read_fault, options.fault))
-    except (BehaviourTextError, FaultTextError) as error:
+        sandbox = Sandbox(behaviour, map(fault_text.read_fault, options.fault))
+    except (BehaviourTextError, fault_text.FaultTextError) as error:
         print(error, file=sys.stderr)
         return 2
     try:
@@ -43,7 +43,12 @@ def serve_until_interrupted(arguments: argparse.Namespace | Sequence[str] | None
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m deployments.sandbox", description="A local stand-in for Botify.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.sandbox",
+        description="A local stand-in for Botify.",
+        epilog=f"{fault_text.__doc__}\nSwitches, with their defaults:\n\n{Behaviour.described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_options(parser)
     return parser.parse_args(arguments)
 

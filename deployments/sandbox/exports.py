@@ -10,19 +10,8 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from deployments.sandbox.behaviour import Behaviour, Compression, OverLimit
 from deployments.sandbox.bql import Query, Row
 from deployments.sandbox.crawl import Crawl
-from deployments.sandbox.formatting import CsvOptions, csv_chunks, packer
+from deployments.sandbox.formatting import FormatterConfig, csv_chunks, packer
 from deployments.sandbox.refusals import Code, RefusalError
-
-
-class FormatterConfig(BaseModel):
-    """What the csv formatter can be asked for (botify-api.md §4.6)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    delimiter: str
-    print_delimiter: bool
-    print_header: bool
-    header_format: Literal["verbose", "slug", "collection_slug"]
 
 
 class ExtraConfig(BaseModel):
@@ -124,8 +113,8 @@ class Export:
         if self._file is None:
             chosen = self._behaviour.compression
             packing = packer(self._asked() if chosen is Compression.AS_ASKED else chosen, "export.csv")
-            options = CsvOptions(**self._payload.formatter_config.model_dump())
-            for chunk in csv_chunks(self._query.columns, self._counted_rows(), options, self._behaviour):
+            config = self._payload.formatter_config
+            for chunk in csv_chunks(self._query.columns, self._counted_rows(), config, self._behaviour):
                 packing.write(chunk)
                 await asyncio.sleep(0)
             self._file = packing.finish()

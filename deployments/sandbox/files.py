@@ -18,14 +18,10 @@ DENIED = (
 )
 
 
-def files_app(state: State) -> FastAPI:
-    """The download host of a sandbox."""
-    app = FastAPI(openapi_url=None)
-    app.state.sandbox = state
-    app.add_api_route("/{path:path}", download, methods=["GET"], response_model=None)
-    return app
+files_app = FastAPI(openapi_url=None)
 
 
+@files_app.get("/{path:path}")
 async def download(request: Request, state: Here, path: str) -> Response:
     link = state.find_link(f"/{path}")
     if link is None:

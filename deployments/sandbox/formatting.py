@@ -8,9 +8,10 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 from deployments.sandbox.behaviour import Behaviour, BooleanText, Compression, LineEnding, ListText, Printed
 from deployments.sandbox.columns import Column
@@ -19,29 +20,30 @@ from deployments.sandbox.fields import Value
 ROWS_A_CHUNK = 1_000
 
 
-@dataclass(frozen=True)
-class CsvOptions:
-    """What the job's `formatter_config` asks for; the defaults are those seen live (botify-api.md §4.3)."""
+class FormatterConfig(BaseModel):
+    """What the csv formatter is asked for (botify-api.md §4.6)."""
 
-    delimiter: str = ","
-    print_header: bool = False
-    print_delimiter: bool = False
-    header_format: Literal["verbose", "slug", "collection_slug"] = "verbose"
+    model_config = ConfigDict(frozen=True)
+
+    delimiter: str
+    print_delimiter: bool
+    print_header: bool
+    header_format: Literal["verbose", "slug", "collection_slug"]
 
 
 def csv_chunks(
-    columns: Sequence[Column], rows: Iterator[tuple[Value, ...]], options: CsvOptions, behaviour: Behaviour
+    columns: Sequence[Column], rows: Iterator[tuple[Value, ...]], config: FormatterConfig, behaviour: Behaviour
 ) -> Iterator[bytes]:
     """The text of the file in UTF-8, in pieces."""
     ending = "\r\n" if behaviour.line_ending is LineEnding.CRLF else "\n"
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=options.delimiter, lineterminator=ending)
+    writer = csv.writer(text, delimiter=config.delimiter, lineterminator=ending)
     if behaviour.byte_order_mark:
         text.write("\ufeff")
-    if _is_printed(behaviour.separator_line, options.print_delimiter):
-        text.write(f"sep={options.delimiter}{ending}")
-    if _is_printed(behaviour.header, options.print_header):
-        header_format = "verbose" if behaviour.header_format_ignored else options.header_format
+    if _is_printed(behaviour.separator_line, config.print_delimiter):
+        text.write(f"sep={config.delimiter}{ending}")
+    if _is_printed(behaviour.header, config.print_header):
+        header_format = "verbose" if behaviour.header_format_ignored else config.header_format
         writer.writerow(getattr(column, header_format) for column in columns)
     while batch := list(itertools.islice(rows, ROWS_A_CHUNK)):
         writer.writerows([v if type(v) in (str, int) else _cell(v, behaviour) for v in row] for row in batch)

@@ -1,7 +1,6 @@
 """What stands before both hosts: it records every request and makes the faults happen."""
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, replace
 
 from starlette.datastructures import MutableHeaders
@@ -20,6 +19,7 @@ from deployments.sandbox.faults import (
     Stall,
     WrongLength,
 )
+from deployments.sandbox.files import files_app
 from deployments.sandbox.ledger import Seen
 from deployments.sandbox.lines import Line, SocketLine
 from deployments.sandbox.refusals import Code
@@ -42,14 +42,14 @@ class Reply:
 
 
 class Front:
-    """The outermost layer of a host."""
+    """The outermost layer of a host; it tells the app behind it which sandbox it is."""
 
-    def __init__(self, app: ASGIApp, state: State, files_url: str, *, is_files: bool = False) -> None:
+    def __init__(self, app: ASGIApp, state: State, files_url: str) -> None:
         self._app = app
+        self._is_files = app is files_app
         self._state = state
+        self._files_url = files_url
         self._other_files_url = files_url.replace("//localhost", "//127.0.0.1")
-        self._is_files = is_files
-        self._accepted: deque[float] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
@@ -57,7 +57,7 @@ class Front:
             return await _send(send, await self._work(scope, body))
         route = Route.DOWNLOAD if self._is_files else route_of(scope["method"], scope["path"])
         self._state.record(Seen.of(scope, body, route))
-        if not self._is_files and self._is_too_fast():
+        if not self._is_files and self._state.is_too_fast(asyncio.get_running_loop().time()):
             return await _send(send, self._slow_down())
         line: Line = scope.get("sandbox.line") or SocketLine(receive, send)
         return await self._happen(self._state.plan.next(route), scope, body, send, line)
@@ -85,18 +85,10 @@ class Front:
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive, keep)
+        here = {"sandbox.state": self._state, "sandbox.files_url": self._files_url}
+        await self._app({**scope, **here}, receive, keep)
         content = b"".join(message.get("body", b"") for message in messages[1:])
         return Reply(messages[0]["status"], list(messages[0]["headers"]), content)
-
-    def _is_too_fast(self) -> bool:
-        limit, now = self._state.behaviour.requests_per_second, asyncio.get_running_loop().time()
-        while self._accepted and self._accepted[0] <= now - 1:
-            self._accepted.popleft()
-        if limit is not None and len(self._accepted) >= limit:
-            return True
-        self._accepted.append(now)
-        return False
 
     def _slow_down(self) -> Reply:
         refusal = envelope(self._state, Code.TOO_MANY_REQUESTS, Code.TOO_MANY_REQUESTS.words)

@@ -37,11 +37,11 @@ def serving(state: State, api_port: int = 0, files_port: int = 0) -> Iterator[Ad
         api_sockets = [stack.enter_context(found) for found in _bound_sockets("127.0.0.1", api_port)]
         files_sockets = [stack.enter_context(found) for found in _bound_sockets("localhost", files_port)]
         api_url, files_url = f"http://127.0.0.1:{_port(api_sockets)}", f"http://localhost:{_port(files_sockets)}"
-        api = Front(api_app(state, files_url), state, files_url)
-        files = Front(files_app(state), state, files_url, is_files=True)
         portal = stack.enter_context(start_blocking_portal(name="sandbox"))
-        stack.enter_context(portal.wrap_async_context_manager(_served(api, api_sockets)))
-        stack.enter_context(portal.wrap_async_context_manager(_served(files, files_sockets)))
+        stack.enter_context(portal.wrap_async_context_manager(_served(Front(api_app, state, files_url), api_sockets)))
+        stack.enter_context(
+            portal.wrap_async_context_manager(_served(Front(files_app, state, files_url), files_sockets))
+        )
         projects = tuple(f"https://app.botify.com/{ORGANISATION}/{project}/" for project in state.projects)
         yield Addresses(f"{api_url}/v1", files_url, projects)
 

@@ -46,6 +46,7 @@ class State:
         self._jobs: list[Job] = []
         self._links: dict[str, Link] = {}
         self._requests: list[Seen] = []
+        self._accepted: list[float] = []
         self._looks = 0
         self._foreign_projects: set[str] = set()
 
@@ -85,6 +86,15 @@ class State:
 
     def record(self, seen: Seen) -> None:
         self._requests.append(seen)
+
+    def is_too_fast(self, now: float) -> bool:
+        """Whether a request comes beyond the rate; one that does not counts from now on (botify-api.md §7.1)."""
+        limit = self.behaviour.requests_per_second
+        self._accepted = [moment for moment in self._accepted if moment > now - 1]
+        if limit is not None and len(self._accepted) >= limit:
+            return True
+        self._accepted.append(now)
+        return False
 
     def check_project(self, username: str, project: str) -> None:
         """Raises RefusalError unless the project is one that the token may see."""

@@ -22,9 +22,8 @@ class InProcessTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, state: State) -> None:
-        api = Front(api_app(state, FILES_URL), state, FILES_URL)
-        files = Front(files_app(state), state, FILES_URL, is_files=True)
-        self._hosts = {("127.0.0.1", 8465): api, ("localhost", 8466): files, ("127.0.0.1", 8466): files}
+        api_host, files_host = Front(api_app, state, FILES_URL), Front(files_app, state, FILES_URL)
+        self._hosts = {("127.0.0.1", 8465): api_host, ("localhost", 8466): files_host, ("127.0.0.1", 8466): files_host}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.ConnectError for any other host."""

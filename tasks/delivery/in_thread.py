@@ -19,5 +19,6 @@ async def in_thread(work: Callable[[threading.Event], Result]) -> Result:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         stop.set()
+        running.add_done_callback(lambda thread: thread.exception())  # nobody is left to hear how it ended
         await asyncio.wait([running], timeout=STOPPING)
         raise

@@ -12,7 +12,7 @@ from tasks.files.casting import Misfit, cast
 from tasks.files.columns import Column, ColumnKind, parquet_names
 from tasks.files.staged import HashedFile, KeptAsText, StagedFile
 
-_GROUP_ROWS = 65_536
+_GROUP_ROWS = 32_768
 _GROUP_BYTES = 64 * 1024 * 1024  # of text: bounds the memory when the rows are long
 
 
@@ -47,7 +47,14 @@ class TypedParquet:
         self._schema = pa.schema(map(_field, parquet_names(columns), self._columns), metadata=dict(metadata))
         self._rows = 0
         self._file = HashedFile(path)
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", compression_level=1)
+        self._writer = pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            # A dictionary of titles costs time and saves nothing.
+            use_dictionary=[field.name for field in self._schema if pa.types.is_primitive(field.type)] or False,
+        )
 
     def __enter__(self) -> Self:
         return self

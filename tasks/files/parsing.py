@@ -8,7 +8,7 @@ import pyarrow.csv
 
 from tasks.exports.errors import FileRefused
 
-BLOCK_SIZES = (1 << 20, 1 << 24, 1 << 26)
+BLOCK_SIZES = (1 << 19, 1 << 24, 1 << 26)
 """Bytes a parser reads at once. A record must not be longer than a block, so there are bigger ones to fall back to."""
 
 

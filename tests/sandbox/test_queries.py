@@ -148,7 +148,10 @@ async def test_a_null_depth_is_found_only_by_exists() -> None:
         without = await botify.rows(bql([], [COUNT], filters={"not": where("exists")}))
         deeper = await botify.rows(bql([], [COUNT], filters={"not": where("lte", 5)}))
         total = await botify.rows(bql([], [COUNT]))
+        either = {"or": [where("lte", 5), where("eq", 404, CODE)]}
+        neither = await botify.rows(bql([], [COUNT], filters={"not": either}))
     assert by_depth[0] == [None, 7]
+    assert neither == [[3]]
     assert (without, deeper, total) == ([[7]], [[3]], [[URLS + 7]])
 
 
@@ -222,6 +225,7 @@ async def test_scale_multiplies_the_crawl() -> None:
     async with talking(scale=3) as botify:
         assert await botify.rows(bql([], [COUNT])) == [[3 * URLS]]
         assert await botify.rows(bql([], [COUNT], filters=copies)) == [[URLS]]
+        assert len(await botify.rows(bql([{"function": "first", "args": ["url"]}], filters=where("eq", 0)))) == 3
         top = await botify.rows(bql(["url", TITLE], filters=where("eq", 0)))
     assert [url.rpartition("/")[2] for url, _ in top] == ["index.html", "index.html?copy=1", "index.html?copy=2"]
 

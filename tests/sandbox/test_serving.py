@@ -25,6 +25,14 @@ from tests.sandbox.conversation import URLS_AT_DEPTH_1, export, table
 HEADERS = {"authorization": f"Token {TOKEN}"}
 
 
+def has_ipv6_loopback() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture
 def sandbox() -> Sandbox:
     return Sandbox(Behaviour(compression="plain"))
@@ -64,7 +72,7 @@ def test_both_hosts_are_served_on_loopback(addresses: Addresses) -> None:
     assert len(table(httpx.get(link).content)) == URLS_AT_DEPTH_1
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="no ::1 here")
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_localhost_is_both_of_its_addresses(addresses: Addresses, host: str) -> None:
     """§10: localhost is ::1 to some, 127.0.0.1 to others."""
@@ -151,6 +159,12 @@ def test_a_stall_lasts_until_the_client_gives_up(addresses: Addresses, sandbox: 
     assert len(sandbox.jobs) == 1
 
 
+def test_a_delayed_answer_arrives(addresses: Addresses, sandbox: Sandbox) -> None:
+    """§4.8: POST can be slow."""
+    sandbox.add_fault(read_fault("create job: delay 0.01"))
+    assert httpx.post(f"{addresses.api_url}/jobs", headers=HEADERS, json=export()).status_code == 201
+
+
 def test_a_redirected_download_arrives(addresses: Addresses, sandbox: Sandbox) -> None:
     """§5.5: the other name of the download host is served too."""
     sandbox.add_fault(read_fault("download 1: redirect"))
@@ -203,6 +217,15 @@ def test_a_wrong_option_is_explained(options: list[str], complaint: str, capsys:
     """§10: every switch has a name and its values."""
     assert serve_until_interrupted(options) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_the_help_lists_switches_and_effects(capsys: pytest.CaptureFixture[str]) -> None:
+    """§10: the ambiguous points, by name."""
+    with pytest.raises(SystemExit):
+        serve_until_interrupted(["--help"])
+    printed = capsys.readouterr().out
+    assert all(f" {name}=" in printed for name in Behaviour.model_fields)
+    assert "do, then drop" in printed
 
 
 def test_ports_that_are_taken_are_explained(addresses: Addresses, capsys: pytest.CaptureFixture[str]) -> None:
