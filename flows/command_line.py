@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and options.command is not _sandbox:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: in order, and with exit code 4
     command: Callable[[argparse.Namespace], None] = options.command
     try:
         command(options)

@@ -2,6 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 from flows.export_crawl import deliveries, export_crawl
@@ -22,21 +26,41 @@ def run_export(parameters: dict[str, Any]) -> Outcome:
     with Terminal() as terminal, prefect_server() as server, watching(terminal.progress):
         if server is None:
             LOGGER.info("No Prefect server is running: starting a temporary one, which may take half a minute.")
-        try:
-            return asyncio.run(_run(parameters))
-        except KeyboardInterrupt:
-            raise Interrupted("Interrupted. A job that was submitted goes on at Botify.") from None
+        return _Run(parameters).outcome()
 
 
-async def _run(parameters: dict[str, Any]) -> Outcome:
-    with deliveries() as delivered:
-        run: asyncio.Future[Outcome] = asyncio.ensure_future(export_crawl(**parameters))
-        while not run.done():
-            await asyncio.wait([run], timeout=RECORDING if delivered else 0.5)
-            if delivered and not run.done():
-                LOGGER.warning("The export is published; the Prefect server does not take down that the run ended.")
-                run.cancel()
-                return delivered[0]
-        if delivered:
-            return delivered[0]
-        return run.result()
+class _Run:
+    """A run of the flow in a thread of its own.
+
+    Signals reach the main thread only: there they end the run in order, while Prefect's own handler, which it
+    installs where it can, would tear the event loop apart.
+    """
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self._parameters = parameters
+        self._is_interrupted = False
+        self._cancel: Callable[[], object] = lambda: None
+
+    def outcome(self) -> Outcome:
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(copy_context().run, asyncio.run, self._export())
+            try:
+                return running.result()
+            except KeyboardInterrupt:
+                self._is_interrupted = True
+                self._cancel()
+                raise Interrupted("Interrupted. A job that was submitted goes on at Botify, and stays known.") from None
+
+    async def _export(self) -> Outcome:
+        with deliveries() as delivered:
+            flow = asyncio.ensure_future(export_crawl(**self._parameters))
+            self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, flow.cancel)
+            if self._is_interrupted:
+                flow.cancel()
+            while not flow.done():
+                await asyncio.wait([flow], timeout=RECORDING if delivered else 0.5)
+                if delivered and not flow.done():
+                    LOGGER.warning("The export is published, but the Prefect server does not take down that it ended.")
+                    flow.cancel()
+                    break
+            return delivered[0] if delivered else flow.result()

@@ -8,7 +8,7 @@ import pyarrow.csv
 
 from tasks.exports.errors import FileRefused
 
-BLOCK_SIZES = (1 << 19, 1 << 24, 1 << 26)
+BLOCK_SIZES = (1 << 20, 1 << 24, 1 << 26)
 """Bytes a parser reads at once. A record must not be longer than a block, so there are bigger ones to fall back to."""
 
 
@@ -37,7 +37,7 @@ class _Feed:
         """`size` bytes, or one less; fewer only at the end."""
         try:
             pieces, have = [self._rest], len(self._rest)
-            while have <= size and not self.closed and (block := next(self._blocks, b"")):
+            while have <= size and not self.closed and (block := next(self._blocks, None)) is not None:
                 pieces.append(block)
                 have += len(block)
         except BaseException as error:
