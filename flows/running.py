@@ -57,10 +57,10 @@ class _Run:
             self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, flow.cancel)
             if self._is_interrupted:
                 flow.cancel()
-            while not flow.done():
-                await asyncio.wait([flow], timeout=RECORDING if delivered else 0.5)
-                if delivered and not flow.done():
-                    LOGGER.warning("The export is published, but the Prefect server does not take down that it ended.")
-                    flow.cancel()
-                    break
+            while not (flow.done() or delivered):
+                await asyncio.wait([flow], timeout=0.2)
+            await asyncio.wait([flow], timeout=RECORDING)
+            if not flow.done():
+                LOGGER.warning("The export is published, but the Prefect server does not take down that it ended.")
+                flow.cancel()
             return delivered[0] if delivered else flow.result()

@@ -93,7 +93,7 @@ class _Watch:
 
 async def failure_of(client: BotifyClient, request: ExportRequest, job: Job) -> JobFailed:
     """Return the error for a FAILED job, with what Botify said, and else with what its query answers (§8.10)."""
-    said = job.reason or "gave no reason"
+    said = f"said: {job.reason}" if job.reason else "gave no reason"
     query = request.payload()["query"]
     path = ("projects", request.org, request.project, "query")
     try:

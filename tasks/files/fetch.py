@@ -21,7 +21,6 @@ from tasks.exports.errors import BotifyRefused, DownloadInterrupted, FileGone, I
 from tasks.files.hanging_up import hung_up_on, unlogged
 from tasks.files.resuming import Progress, ends_at
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
 _DEAD: Final = frozenset({403, 404, 410})
 _WORTH_ASKING_AGAIN: Final = frozenset({408, 425, 429})
@@ -135,11 +134,11 @@ class _Download:
         link, headers = self.link, self.progress.request_headers()
         for _ in range(_MOST_REDIRECTS + 1):
             with self._sent(link, headers) as response:
-                if response.status_code not in _REDIRECTS:
+                if response.next_request is None:
                     self._judge(response)
                     yield response
                     return
-                link = self._redirected(link, response.headers.get("Location", ""))
+                link = self._redirected(response.next_request.url)
         raise BotifyRefused(f"{self.link.host} redirects more than {_MOST_REDIRECTS} times.")
 
     @contextmanager
@@ -155,14 +154,10 @@ class _Download:
         finally:
             response.close()
 
-    def _redirected(self, link: httpx.URL, location: str) -> httpx.URL:
-        try:
-            target = _web_address(str(link.join(location)))
-        except httpx.InvalidURL:
-            raise BotifyRefused(f"{link.host} redirects to what is not a URL.") from None
+    def _redirected(self, target: httpx.URL) -> httpx.URL:
         if self.link.scheme == "https" and target.scheme != "https":
-            raise BotifyRefused(f"{link.host} redirects from https to an unencrypted address.")
-        return target
+            raise BotifyRefused(f"{self.link.host} redirects from https to an unencrypted address.")
+        return _web_address(str(target))
 
     def _judge(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -202,7 +197,9 @@ class _Download:
             yield
         except httpx.TransportError as error:
             self._heed_stop()
-            raise _Broken(f"{type(error).__name__}: {error}") from None
+            # What the system or TLS says; httpx's other texts may quote a part of a URL.
+            reason = f": {error}" if isinstance(error, httpx.NetworkError) else ""
+            raise _Broken(f"{type(error).__name__}{reason}") from None
 
     def _renew_link(self, dead: _LinkDead) -> None:
         if self.link_renewed:

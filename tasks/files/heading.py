@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 from tasks.exports.errors import FileRefused
@@ -20,11 +21,19 @@ _LINE_ENDING = re.compile(rb"\r\n|\r|\n")
 
 
 class Heading(NamedTuple):
-    """How a file begins: `header` is the line we write, `data` the first bytes after it."""
+    """How a file begins: `header` is the line we write, `data` the first bytes after it (or none)."""
 
     header: bytes
     data: bytes
     normalised: tuple[str, ...]
+
+
+class _FirstRecord(StrEnum):
+    """What the first record is, in the words that report what was done about it."""
+
+    ASKED = "header kept"
+    RENAMED = "header renamed"
+    DATA = "header added"
 
 
 class HeadingRefused(FileRefused):
@@ -48,15 +57,14 @@ def read_heading(blocks: Iterator[bytes], columns: Sequence[Column]) -> Heading:
         normalised.append("sep= line removed")
         start = start[separator.end() :]
     record, ending, start = _first_record(start, blocks)
-    after = len(record) + len(ending)
-    match _judged(_cells(record), columns, start):
-        case "missing":
-            after = 0
-            normalised.append("header added")
-        case "renamed":
-            normalised.append("header renamed")
-    header = b",".join(_quoted(column.name) for column in columns) + (ending or b"\n")
-    return Heading(header, start[after:], tuple(normalised))
+    kind = _judged(_cells(record), columns, start)
+    if kind is _FirstRecord.ASKED:
+        header = record + ending
+    else:
+        normalised.append(str(kind))
+        header = b",".join(_quoted(column.name) for column in columns) + (ending or b"\n")
+    data = start if kind is _FirstRecord.DATA else start[len(record) + len(ending) :]
+    return Heading(header, data, tuple(normalised))
 
 
 def _read_more(start: bytes, blocks: Iterator[bytes], size: int) -> bytes:
@@ -100,17 +108,16 @@ def _quoted(name: str) -> bytes:
     return ('"' + name.replace('"', '""') + '"' if re.search(r'[",\r\n]', name) else name).encode()
 
 
-def _judged(cells: Sequence[str], columns: Sequence[Column], start: bytes) -> str:
-    """What the first record is: "asked" header, "renamed" header, or data with the header "missing"."""
+def _judged(cells: Sequence[str], columns: Sequence[Column], start: bytes) -> _FirstRecord:
     if not start:
-        return "missing"
+        return _FirstRecord.DATA
     if list(cells) == [column.name for column in columns]:
-        return "asked"
+        return _FirstRecord.ASKED
     if len(cells) != len(columns):
         raise HeadingRefused(f"The file has {len(cells)} columns, not the {len(columns)} asked for.", start)
-    if "://" in cells[0]:
-        return "missing"
+    if "://" in cells[0]:  # the first column is always the URL
+        return _FirstRecord.DATA
     for cell, column in zip(cells, columns, strict=True):
         if not column.is_called(cell) and any(other.is_called(cell) for other in columns):
             raise HeadingRefused(f"The file has the column {cell!r} where {column.name!r} was asked for.", start)
-    return "renamed"
+    return _FirstRecord.RENAMED

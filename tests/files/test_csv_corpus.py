@@ -46,14 +46,19 @@ def test_values_are_those_of_pythons_reader(
 @given(rows=_ROWS.filter(bool), line_ending=st.sampled_from(["\r\n", "\n"]))
 def test_both_files_are_the_same_table_to_duckdb(rows: list[tuple[str, str]], line_ending: str) -> None:
     """A second reader sees the same values in the CSV and in Parquet, null where nothing stands."""
-    with TemporaryDirectory() as folder:
-        outputs = staged(_written(rows, line_ending))
+    outputs = staged(_written(rows, line_ending))
+    with TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = Path(folder, "pages.csv")
         path.write_bytes(outputs.csv)
-        seen = duckdb.sql(
-            "SELECT * FROM read_csv($path, header = true, quote = '\"', escape = '\"', delim = ',', all_varchar = true, "
-            "auto_detect = false, columns = {'url': 'VARCHAR', 'title': 'VARCHAR'}, strict_mode = true)",
-            params={"path": str(path)},
+        seen = connection.read_csv(
+            str(path),
+            header=True,
+            delimiter=",",
+            quotechar='"',
+            escapechar='"',
+            dtype={"url": "VARCHAR", "title": "VARCHAR"},
+            auto_detect=False,
+            columns={"url": "VARCHAR", "title": "VARCHAR"},
         ).fetchall()
     assert seen == outputs.rows
 
@@ -114,4 +119,4 @@ def test_one_column_is_a_table_too() -> None:
 def test_the_last_line_ending_may_be_missing() -> None:
     """The bytes stay as they are."""
     body = b"url,title\nhttps://x.y/1,a"
-    assert staged(body, [URL, TITLE]) [1:] == (body, [("https://x.y/1", "a")])
+    assert staged(body, [URL, TITLE])[1:] == (body, [("https://x.y/1", "a")])

@@ -34,7 +34,7 @@ def test_the_first_url_that_comes_again_is_found(groups: _Groups, duplicate: str
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=3), max_size=4))
-def test_rows_that_ascend_hold_no_duplicate(groups: _Groups) -> None:
+def test_rows_that_ascend_hold_no_duplicate(groups: list[list[str]]) -> None:
     """So nothing has to be remembered while they do; and none that holds one is taken to ascend."""
     order = UrlOrder()
     for urls in _read(groups)():
