@@ -1,6 +1,7 @@
 """The command `botify-export`: its options, its exit codes, and what it says when something is wrong."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -93,6 +94,8 @@ def _quieten_prefect() -> None:
     """
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+        logging.raiseExceptions = False  # a log that does not reach the server is no matter for the terminal
 
 
 def _parser() -> argparse.ArgumentParser:

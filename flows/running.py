@@ -18,7 +18,7 @@ from tasks.exports.outcome import Outcome
 LOGGER = logging.getLogger("botify_export")
 
 # How long Prefect may take to record the end of a run that has delivered.
-RECORDING: Final = 20.0
+RECORDING: Final = 10.0
 
 
 def run_export(parameters: dict[str, Any]) -> Outcome:

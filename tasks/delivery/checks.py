@@ -26,10 +26,8 @@ def checks(staged: Staged, *, rows_predicted: int, nb_lines: int | None, toleran
     return tuple(found)
 
 
-def refuse_unless_all_hold(found: tuple[Check, ...], kept_in: str) -> None:
-    """Raise RowsDiffer naming every check that failed, and where the evidence is kept."""
+def refuse_unless_all_hold(found: tuple[Check, ...]) -> None:
+    """Raise RowsDiffer naming every check that failed, with its figures."""
     if failed := [check for check in found if not check.passed]:
         words = "; ".join(f"{check.name}: expected {check.expected}, found {check.found}" for check in failed)
-        raise RowsDiffer(
-            f"Nothing was published, for not every check holds ({words}). The files are kept in {kept_in}."
-        )
+        raise RowsDiffer(f"Nothing was published, for not every check holds ({words}).")

@@ -18,10 +18,10 @@ from tasks.botify.jobs import Job, read_job
 from tasks.delivery.checks import checks, refuse_unless_all_hold
 from tasks.delivery.in_thread import in_thread
 from tasks.delivery.manifest import Check, is_intact
-from tasks.exports.errors import DataFolderUnusable, DownloadDamaged, FileGone, NotFound, RowsDiffer
+from tasks.exports.errors import DataFolderUnusable, DownloadDamaged, FileGone, FileRefused, NotFound, RowsDiffer
 from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
-from tasks.files.durable import make_folder, write_durably
+from tasks.files.durable import make_folder, rename_durably, write_durably
 from tasks.files.fetch import fetch
 from tasks.files.staging import Limits, Staged, stage
 
@@ -82,9 +82,9 @@ class Downloader:
         for left in reversed(range(FETCHES)):
             try:
                 return await self._download_once(job_id, arrival)
-            except (DownloadDamaged, RowsDiffer) as failure:
-                if not left:
-                    raise
+            except (DownloadDamaged, FileRefused, RowsDiffer) as failure:
+                if not left or isinstance(failure, FileRefused):
+                    raise type(failure)(f"{failure} What came is kept in {self._set_aside()}.") from None
                 LOGGER.warning("%s It is fetched again, from zero.", failure)
         raise AssertionError("FETCHES is at least 1")
 
@@ -100,10 +100,17 @@ class Downloader:
         staged = await in_thread(lambda stop: self._stage(link, fresh_link, stop, arrival))
         tolerance = self.client.settings.row_tolerance
         found = checks(staged, rows_predicted=self.rows_predicted, nb_lines=job.results.nb_lines, tolerance=tolerance)
-        refuse_unless_all_hold(found, str(self.folder))
+        refuse_unless_all_hold(found)
         download = Download(job_id=job_id, staged=staged, checks=found, finished_at=datetime.now(UTC))
         write_durably(self.folder / RECEIPT, download.model_dump_json().encode())
         return download
+
+    def _set_aside(self) -> Path:
+        """Keep what came as evidence, where no later attempt overwrites it; the newest evidence is enough."""
+        aside = self.folder.with_name(f"{self.folder.name}.refused")
+        shutil.rmtree(aside, ignore_errors=True)
+        rename_durably(self.folder, aside)
+        return aside
 
     async def _done(self, job_id: str) -> Job:
         try:

@@ -154,7 +154,7 @@ class FileRefused(ExportError):
     """The file is whole but is not one table of the columns asked for; nothing was published."""
 
     exit_code = 3
-    next_step = "The file is kept beside the data, as named above: report it with its manifest."
+    next_step = "Look at what came; if it is what Botify means to send, report it to botify-export's developers."
 
 
 class NotFinished(ExportError):

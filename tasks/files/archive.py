@@ -9,17 +9,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from isal import igzip_lib
-from pydantic import BaseModel, ByteSize
+from pydantic import BaseModel
 
 from tasks.exports.errors import DownloadDamaged, FileRefused
 
 _BLOCK = 256 * 1024  # isal is twice as fast with blocks of this size as with unbounded ones (data-plane.md §B)
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins a zip without members
+_MAGIC_LENGTH = 4
 _FREE_OF_RATIO = 64 * 1024 * 1024
 
 
@@ -29,7 +31,7 @@ class Limits(BaseModel, frozen=True):
     Real exports unfold to 5 to 8 times their size; deflate can make it 1032 times.
     """
 
-    max_bytes: ByteSize = ByteSize(64 * 1024**3)
+    max_bytes: int = 64 * 1024**3
     max_ratio: int = 200
 
 
@@ -51,31 +53,24 @@ class ArchiveFacts(BaseModel, frozen=True):
 
 
 class Tally:
-    """Counts an archive while it is unpacked, and stops it when it unfolds beyond the limits."""
+    """Counts an archive while it is unpacked."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._received = 0
-        self._unpacked = 0
         self.kind = ArchiveKind.PLAIN
+        self.bytes = 0
         self.members = 1
 
-    def received(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        self._digest.update(chunk)
-
-    def unpacked(self, block: bytes) -> None:
-        self._unpacked += len(block)
-        if self._unpacked > self._limits.max_bytes:
-            limit = self._limits.max_bytes.human_readable()
-            raise FileRefused(f"The file unfolds to more than {limit}, the most that is accepted.")
-        if self._unpacked > max(_FREE_OF_RATIO, self._limits.max_ratio * self._received):
-            raise FileRefused(f"The file unfolds to more than {self._limits.max_ratio} times its size: not an export.")
+    def count(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks as they come, without empty ones."""
+        for chunk in filter(None, chunks):
+            self.bytes += len(chunk)
+            self._digest.update(chunk)
+            yield chunk
 
     def facts(self) -> ArchiveFacts:
         """What was counted, once the archive has been unpacked to its end."""
-        return ArchiveFacts(kind=self.kind, bytes=self._received, sha256=self._digest.hexdigest(), members=self.members)
+        return ArchiveFacts(kind=self.kind, bytes=self.bytes, sha256=self._digest.hexdigest(), members=self.members)
 
 
 def unpack(
@@ -88,28 +83,21 @@ def unpack(
     Raises DownloadDamaged for an empty, cut or altered body, and FileRefused for a whole one that is not one CSV:
     several files, encrypted, an archive in an archive, or unfolding beyond `limits`.
     """
-    tally = tally or Tally(limits)
-    received = _counted(chunks, tally)
-    start = _at_least(received, 4)
+    tally = tally or Tally()
+    received = tally.count(chunks)
+    start = _at_least(received, _MAGIC_LENGTH)
     if not start:
         raise DownloadDamaged("The download host sent an empty file.")
-    received = _resumed(start, received)
+    received = chain((start,), received)
     if start.startswith(_GZIP_MAGIC):
         tally.kind = ArchiveKind.GZIP
-        blocks = _gunzip(received, tally)
+        blocks = _not_packed_again(_gunzip(received, tally))
     elif start.startswith(_ZIP_MAGICS):
         tally.kind = ArchiveKind.ZIP
-        blocks = _unzip(received, tally, folder)
+        blocks = _not_packed_again(_unzip(received, tally, folder))
     else:
         blocks = received
-    yield from _checked(blocks, tally)
-
-
-def _counted(chunks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
-    for chunk in chunks:
-        if chunk:
-            tally.received(chunk)
-            yield chunk
+    yield from _within(limits, blocks, tally)
 
 
 def _at_least(chunks: Iterator[bytes], size: int) -> bytes:
@@ -119,18 +107,23 @@ def _at_least(chunks: Iterator[bytes], size: int) -> bytes:
     return start
 
 
-def _resumed(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _not_packed_again(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    start = _at_least(blocks, _MAGIC_LENGTH)
+    if start.startswith((_GZIP_MAGIC, *_ZIP_MAGICS)):
+        raise FileRefused("The archive holds another archive in place of a CSV file.")
     if start:
         yield start
-    yield from rest
+    yield from blocks
 
 
-def _checked(blocks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
-    start = _at_least(blocks, 4)
-    if tally.kind is not ArchiveKind.PLAIN and start.startswith((_GZIP_MAGIC, *_ZIP_MAGICS)):
-        raise FileRefused("The archive holds another archive in place of a CSV file.")
-    for block in _resumed(start, blocks):
-        tally.unpacked(block)
+def _within(limits: Limits, blocks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
+    unpacked = 0
+    for block in blocks:
+        unpacked += len(block)
+        if unpacked > limits.max_bytes:
+            raise FileRefused(f"The file unfolds to more than the {limits.max_bytes:,} bytes that are accepted.")
+        if unpacked > max(_FREE_OF_RATIO, limits.max_ratio * tally.bytes):
+            raise FileRefused(f"The file unfolds to more than {limits.max_ratio} times its size: not an export.")
         yield block
 
 
@@ -189,7 +182,9 @@ def _blocks(member: IO[bytes]) -> Iterator[bytes]:
 def _only_member(archive: zipfile.ZipFile, tally: Tally) -> zipfile.ZipInfo:
     entries = archive.infolist()
     tally.members = len(entries)
-    files = [entry for entry in entries if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")]
+    files = [
+        entry for entry in entries if not entry.filename.endswith("/") and not entry.filename.startswith("__MACOSX/")
+    ]
     if len(files) != 1:
         raise FileRefused(f"The zip archive holds {len(files)} files, not one CSV file.")
     if files[0].flag_bits & 0x1:

@@ -72,7 +72,7 @@ def fetch(
 
     Raises DownloadInterrupted when it keeps breaking, FileGone if the fresh link is dead too, DownloadDamaged if the
     file changed meanwhile or cannot be continued (to be fetched from its start), BotifyRefused if the host does not
-    give it at all, and Interrupted soon after `stop` is set.
+    give it at all, and Interrupted when `stop` is set: within a second, or when an attempt to connect has ended.
     """
     return _Download(
         link=_web_address(url.get_secret_value()),

@@ -46,6 +46,7 @@ class TypedParquet:
         self._columns = [_as_text(column) if column.name in self._kept else column for column in columns]
         self._schema = pa.schema(map(_field, parquet_names(columns), self._columns), metadata=dict(metadata))
         self._rows = 0
+        self._path = path
         self._file = HashedFile(path)
         self._writer = pq.ParquetWriter(
             self._file,
@@ -62,8 +63,12 @@ class TypedParquet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._file:
-            self._writer.close()
+        try:
+            with self._file:
+                self._writer.close()
+        finally:
+            if error:  # a part of the rows would look like a whole file
+                self._path.unlink(missing_ok=True)
 
     def finish(self) -> StagedFile:
         """Write the footer and wait until the disk has it all."""

@@ -101,7 +101,7 @@ class _Staging:
         self._rows = 0
 
     def run(self, chunks: Iterator[bytes], limits: Limits) -> Staged:
-        tally = Tally(limits)
+        tally = Tally()
         with HashedFile(self._folder / CSV_NAME) as csv, Relay() as relay:
             landing = _Landing(csv, self._columns)
             packets = relay.ahead(chunks, 16, "download")

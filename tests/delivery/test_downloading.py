@@ -13,7 +13,7 @@ from deployments.sandbox import Route
 from tasks.botify.client import BotifyClient
 from tasks.botify.jobs import Created, create_job
 from tasks.delivery.downloading import Arrival, Download, Downloader
-from tasks.exports.errors import DownloadDamaged, FileGone, RowsDiffer
+from tasks.exports.errors import DownloadDamaged, FileGone, FileRefused, RowsDiffer
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.files.columns import Column, ColumnKind
@@ -178,9 +178,17 @@ async def test_every_check_can_fail_and_names_its_figures(
 ) -> None:
     """§8.7: a cut export looks whole; only counting tells. The evidence is kept."""
     serve(**behaviour)
-    with pytest.raises(RowsDiffer, match=check):
+    with pytest.raises(RowsDiffer, match=check) as failure:
         await download(rows=rows)
-    assert (STAGING / "pages.csv").exists()
+    assert (Path(str(failure.value).rpartition("kept in ")[2].rstrip(".")) / "pages.csv").exists()
+
+
+async def test_a_file_that_is_no_table_is_kept_and_not_fetched_again(serve: Serve) -> None:
+    """A whole answer that is a page: more of the same would come."""
+    served = serve("download 1+: answer 200 html")
+    with pytest.raises(FileRefused, match=r"What came is kept in .*\.refused\."):
+        await download()
+    assert len([seen for seen in served.sandbox.requests if seen.route is Route.DOWNLOAD]) == 1
 
 
 async def test_a_url_that_stands_twice_is_found(serve: Serve) -> None:

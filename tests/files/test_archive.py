@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 import pytest
-from pydantic import ByteSize
 
 from tasks.exports.errors import DownloadDamaged, FileRefused
 from tasks.files.archive import ArchiveKind, Limits, Tally, unpack
@@ -95,7 +94,7 @@ def test_a_whole_archive_gives_its_bytes(name: str, piece: int) -> None:
 )
 def test_the_facts_of_an_archive_are_counted(name: str, kind: ArchiveKind, members: int) -> None:
     """Its kind, its members, and the bytes as they came."""
-    tally = Tally(Limits())
+    tally = Tally()
     list(unpack(in_pieces(WHOLE[name], 100), Limits(), tally=tally))
     facts = tally.facts()
     assert (facts.kind, facts.members, facts.bytes) == (kind, members, len(WHOLE[name]))
@@ -215,9 +214,9 @@ def test_a_bomb_is_stopped_with_little_memory(bomb: Callable[[], bytes]) -> None
 
 def test_more_bytes_than_the_limit_are_refused() -> None:
     """Whatever the ratio, and for plain files too."""
-    limits = Limits(max_bytes=ByteSize(1000))
+    limits = Limits(max_bytes=1000)
     for body in (WHOLE["gzip"], WHOLE["zip stored"], CSV):
-        with pytest.raises(FileRefused, match=r"1000B|1000 B|1\.0"):
+        with pytest.raises(FileRefused, match="1,000 bytes"):
             _unpacked(body, limits=limits)
 
 

@@ -269,6 +269,7 @@ def test_an_error_of_the_download_is_the_error_of_the_pass(tmp_path: Path, error
         stage(_breaking(header() + body, error), COLUMNS, tmp_path, limits=Limits())
     assert raised.value is error
     assert threading.enumerate() == before
+    assert not (tmp_path / "pages.parquet").exists()
 
 
 def test_an_error_of_the_caller_ends_the_pass(tmp_path: Path) -> None:
@@ -297,6 +298,18 @@ def test_a_folder_that_cannot_be_written_to_is_said_so(tmp_path: Path) -> None:
     """With the folder's name and the system's reason."""
     with pytest.raises(DataFolderUnusable, match="No such file or directory"):
         stage(iter([b"url\n"]), [URL], tmp_path / "missing", limits=Limits())
+
+
+@pytest.mark.parametrize("name", ["pages.csv", "pages.parquet"])
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path, name: str, rows: int) -> None:
+    """Whichever file meets it, early or late; and no thread is left."""
+    before = threading.enumerate()
+    (tmp_path / name).symlink_to("/dev/full")
+    body = b"url,title\n" + b"".join(b"https://x.y/%d,a title\n" % number for number in range(rows))
+    with pytest.raises(DataFolderUnusable, match="No space left"):
+        stage(in_pieces(body, 1 << 16), [URL, TITLE], tmp_path, limits=Limits())
+    assert threading.enumerate() == before
 
 
 def _peak(folder: Path, rows: int, urls: str) -> int:
