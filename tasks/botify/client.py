@@ -15,6 +15,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from tasks.botify.answers import UnreadableAnswer, json_body, refusal, refused
 from tasks.botify.rate_limit import rate_limit
 from tasks.botify.retries import waits
+from tasks.botify.tls import tls_context
 from tasks.exports.errors import BotifyUnavailable
 from tasks.exports.settings import Settings
 from tasks.exports.version import VERSION
@@ -54,6 +55,7 @@ class BotifyClient:
             },
             timeout=httpx.Timeout(READ_TIMEOUT, connect=15, pool=None),
             transport=transport,
+            verify=tls_context(),
         )
 
     async def __aenter__(self) -> Self:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from tasks.botify.client import TRIES, BotifyClient
 from tasks.botify.jobs import Job, read_job
+from tasks.botify.tls import tls_context
 from tasks.delivery.checks import checks, refuse_unless_all_hold
 from tasks.delivery.in_thread import in_thread
 from tasks.delivery.manifest import Check, is_intact
@@ -129,7 +130,8 @@ class Downloader:
         self, link: SecretStr, fresh_link: Callable[[], SecretStr], stop: threading.Event, arrival: Arrival
     ) -> Staged:
         # A client of its own, which never knew the token: the download host is not Botify's API (§5.5, §8.17).
-        with httpx.Client(timeout=TIMEOUT, headers={"User-Agent": f"botify-export/{VERSION}"}) as client:
+        agent = {"User-Agent": f"botify-export/{VERSION}"}
+        with httpx.Client(timeout=TIMEOUT, headers=agent, verify=tls_context()) as client:
             chunks = fetch(link, client=client, fresh_url=fresh_link, stop=stop, on_bytes=arrival.bytes_came)
             return stage(
                 chunks,
