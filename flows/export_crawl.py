@@ -74,10 +74,10 @@ async def export_crawl(
         async with alone(request, data_dir):
             if published := await find_published_files(request, data_dir, refresh=refresh):
                 return delivered(published)
-            job = await submit_job(request, plan, data_dir, refresh=refresh)
+            job = await submit_job(request, data_dir, refresh=refresh)
             await poll_job(request, job.job_id, data_dir)
-            download = await download_and_unpack(request, plan, job.job_id, data_dir)
-            return delivered(await publish_files(request, plan, job, download, data_dir))
+            download = await download_and_unpack(request, job.job_id, data_dir)
+            return delivered(await publish_files(request, job, download, data_dir))
 
 
 @asynccontextmanager

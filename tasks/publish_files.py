@@ -12,7 +12,6 @@ from tasks.artifacts.report import show_report
 from tasks.delivery import publishing
 from tasks.delivery.downloading import Download
 from tasks.delivery.preview import preview
-from tasks.exports.depth import DepthPlan
 from tasks.exports.outcome import JobUsed, Outcome
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
@@ -22,12 +21,10 @@ LOGGER = logging.getLogger("botify_export")
 
 # Neither is cached: what counts is what stands on the disk now, and both look there.
 @task(name="publish-files", cache_policy=NO_CACHE)
-async def publish_files(
-    request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, data_dir: Path
-) -> Outcome:
+async def publish_files(request: ExportRequest, job: JobUsed, download: Download, data_dir: Path) -> Outcome:
     """Publish the staged files with their manifest. Raises DataFolderUnusable."""
     show(Step.PUBLISH, "Publishing")
-    outcome = await asyncio.to_thread(publishing.publish, request, plan, job, download, Places(data_dir))
+    outcome = await asyncio.to_thread(publishing.publish, request, job, download, Places(data_dir))
     await show_report(outcome, preview(outcome))
     return outcome
 

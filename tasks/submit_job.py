@@ -11,7 +11,6 @@ from prefect.context import TaskRunContext
 from tasks.artifacts.progress import Step, show
 from tasks.botify.client import BotifyClient
 from tasks.exports.cache_key import cache_key
-from tasks.exports.depth import DepthPlan
 from tasks.exports.outcome import JobUsed
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
@@ -20,14 +19,14 @@ from tasks.ledger.record import Decision
 from tasks.ledger.submission import Submission
 
 
-async def submit_job(request: ExportRequest, plan: DepthPlan, data_dir: Path, *, refresh: bool) -> JobUsed:
+async def submit_job(request: ExportRequest, data_dir: Path, *, refresh: bool) -> JobUsed:
     """Return the export's job: the one it has, else a new one. Raises BotifyRefused, NotFinished.
 
     The cached result is the fast path only: the ledger decides whether a job may be made at all.
     """
     show(Step.SUBMIT, "Submitting the export job")
     # Prefect's overloads forget that an asynchronous task is awaited for its state, too.
-    state: State[JobUsed] = await _submit(request, plan, data_dir, refresh, return_state=True)  # type: ignore[misc]
+    state: State[JobUsed] = await _submit(request, data_dir, refresh, return_state=True)  # type: ignore[misc]
     job = await state.aresult()
     return job.model_copy(update={"decision": Decision.RECONNECTED}) if state.name == "Cached" else job
 
@@ -43,10 +42,9 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str | None:
 
 # No retries: a POST that may have arrived is never simply sent again.
 @task(name="submit-job", cache_policy=CacheKeyFnPolicy(cache_key_fn=_key), result_serializer="json", retries=0)
-async def _submit(request: ExportRequest, plan: DepthPlan, data_dir: Path, refresh: bool) -> JobUsed:
+async def _submit(request: ExportRequest, data_dir: Path, refresh: bool) -> JobUsed:
     async with BotifyClient(Settings.load(data_dir)) as client:
-        submission = Submission(client, Ledger.in_folder(data_dir), request, plan.rows, plan.urls_total)
-        record = await submission.job(refresh=refresh)
+        record = await Submission(client, Ledger.in_folder(data_dir), request).job(refresh=refresh)
     assert record.job_id is not None
     assert record.decision is not None
     return JobUsed(job_id=record.job_id, decision=record.decision)

@@ -7,7 +7,7 @@ from tasks.botify.fields import choose_columns, list_fields
 from tasks.exports.depth import DepthPlan
 from tasks.exports.filters import ToDepth
 from tasks.exports.project_address import ProjectAddress
-from tasks.exports.request import ExportRequest
+from tasks.exports.request import Expectation, ExportRequest
 
 
 async def build_request(
@@ -23,4 +23,5 @@ async def build_request(
         columns=choose_columns(names, fields, f"crawl.{analysis}"),
         filter=ToDepth(max_depth=plan.max_depth),
         max_rows=plan.max_rows,
+        expected=Expectation(rows=plan.rows, urls_total=plan.urls_total, urls_without_depth=plan.table.without_depth),
     )

@@ -8,15 +8,15 @@ from tasks.files.staging import Staged
 LINES_THAT_ARE_NO_ROWS = 2
 
 
-def checks(staged: Staged, *, rows_predicted: int, nb_lines: int | None, tolerance: float) -> tuple[Check, ...]:
+def checks(staged: Staged, *, rows_expected: int, nb_lines: int | None, tolerance: float) -> tuple[Check, ...]:
     """Compare the rows found with the count asked before the export, and with the job's own where it gives one."""
-    allowed = int(rows_predicted * tolerance)
+    allowed = int(rows_expected * tolerance)
     found = [
         Check(
             name="rows are those counted with the same filter",
-            expected=rows_predicted,
+            expected=rows_expected,
             found=staged.rows,
-            passed=abs(staged.rows - rows_predicted) <= allowed,
+            passed=abs(staged.rows - rows_expected) <= allowed,
         ),
         Check(name="no URL stands twice", expected=None, found=staged.duplicate_url, passed=not staged.duplicate_url),
     ]

@@ -70,7 +70,6 @@ class Downloader:
 
     client: BotifyClient
     request: ExportRequest
-    rows_predicted: int
     folder: Path
 
     async def download(self, job_id: str, arrival: Arrival) -> Download:
@@ -100,7 +99,8 @@ class Downloader:
 
         staged = await in_thread(lambda stop: self._stage(link, fresh_link, stop, arrival))
         tolerance = self.client.settings.row_tolerance
-        found = checks(staged, rows_predicted=self.rows_predicted, nb_lines=job.results.nb_lines, tolerance=tolerance)
+        expected = self.request.expected.rows
+        found = checks(staged, rows_expected=expected, nb_lines=job.results.nb_lines, tolerance=tolerance)
         refuse_unless_all_hold(found)
         download = Download(job_id=job_id, staged=staged, checks=found, finished_at=datetime.now(UTC))
         write_durably(self.folder / RECEIPT, download.model_dump_json().encode())

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tasks.delivery.downloading import RECEIPT, Download
 from tasks.delivery.manifest import MANIFEST, Manifest, PublishedFile, problems, read_manifest
-from tasks.exports.depth import DepthPlan
 from tasks.exports.outcome import JobUsed, Outcome, Status
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
@@ -21,7 +20,7 @@ from tasks.ledger.record import Decision, ExportRecord, State
 LOGGER = logging.getLogger("botify_export")
 
 
-def publish(request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, places: Places) -> Outcome:
+def publish(request: ExportRequest, job: JobUsed, download: Download, places: Places) -> Outcome:
     """Make the staging folder the published one: a reader sees no export, or a whole one.
 
     The files in it are already on disk; the manifest is added last. Whatever stood there did not hold against
@@ -31,7 +30,7 @@ def publish(request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Dow
     record = ledger.find(request)
     staging = places.staging(request)
     folder = places.published(request, record.name if record else request.name)
-    manifest = _manifest(request, plan, job, download, record)
+    manifest = _manifest(request, job, download, record)
     write_durably(staging / MANIFEST, manifest.model_dump_json(indent=2).encode())
     (staging / RECEIPT).unlink(missing_ok=True)
     if os.path.lexists(folder):
@@ -80,9 +79,7 @@ def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -
     )
 
 
-def _manifest(
-    request: ExportRequest, plan: DepthPlan, job: JobUsed, download: Download, record: ExportRecord | None
-) -> Manifest:
+def _manifest(request: ExportRequest, job: JobUsed, download: Download, record: ExportRecord | None) -> Manifest:
     staged = download.staged
     files = [file for file in (staged.csv, staged.parquet) if file]
     times = {event.state.value: event.at for event in record.history} if record else {}
@@ -91,14 +88,14 @@ def _manifest(
         project=request.project,
         analysis=request.analysis,
         max_depth=request.filter.max_depth,
-        urls_total=plan.urls_total,
-        urls_without_depth=plan.table.without_depth,
+        urls_total=request.expected.urls_total,
+        urls_without_depth=request.expected.urls_without_depth,
         fingerprint=request.fingerprint,
         generation=record.generation if record else 1,
         request=request.payload(record.tag if record else None),
         job_id=job.job_id,
         decision=job.decision,
-        rows_predicted=plan.rows,
+        rows_predicted=request.expected.rows,
         rows=staged.rows,
         columns=request.columns,
         files=tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in files),

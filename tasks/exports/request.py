@@ -13,8 +13,21 @@ from tasks.files.columns import Column
 FINGERPRINT_VERSION: Final = 1
 
 
+class Expectation(BaseModel):
+    """What Botify counted before the export: its rows, all URLs of the analysis, and those without a depth."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    urls_total: int
+    urls_without_depth: int = 0
+
+
 class ExportRequest(BaseModel):
-    """One export job, complete: two requests are the same export if and only if their fingerprints are equal."""
+    """One export job, complete: two requests are the same export if and only if their fingerprints are equal.
+
+    `expected` is what the request will be held against; it is no part of it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +38,7 @@ class ExportRequest(BaseModel):
     columns: tuple[Column, ...]
     filter: ToDepth
     max_rows: int
+    expected: Expectation
 
     @property
     def collection(self) -> str:

@@ -11,7 +11,6 @@ from tasks.exports.errors import FileRefused
 BLOCK_SIZES = (1 << 20, 1 << 24, 1 << 26)
 """Bytes a parser reads at once. A record must not be longer than a block, so there are bigger ones to fall back to."""
 
-
 _SENTINEL = b"the end"
 _UNTERMINATED = "The file ends within a quoted value."
 
@@ -30,19 +29,14 @@ class _Feed:
     def __init__(self, blocks: Iterator[bytes], sentinel: bytes) -> None:
         self._blocks = chain(blocks, (sentinel,))
         self._rest = b""
-        self.failure: BaseException | None = None
         self.closed = False
 
     def read(self, size: int) -> bytes:
         """`size` bytes, or one less; fewer only at the end."""
-        try:
-            pieces, have = [self._rest], len(self._rest)
-            while have <= size and not self.closed and (block := next(self._blocks, None)) is not None:
-                pieces.append(block)
-                have += len(block)
-        except BaseException as error:
-            self.failure = error
-            raise
+        pieces, have = [self._rest], len(self._rest)
+        while have <= size and not self.closed and (block := next(self._blocks, None)) is not None:
+            pieces.append(block)
+            have += len(block)
         filled = b"".join(pieces)
         end = size - 1 if filled[size - 1 : size + 1] == b"\r\n" else size
         self._rest = filled[end:]
@@ -98,24 +92,19 @@ def text_batches(
 
 def _read(
     feed: _Feed, refusals: _Refusals, names: Sequence[str], block_size: int, only: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from pyarrow.csv.open_csv(
-            feed,
-            pyarrow.csv.ReadOptions(block_size=block_size, use_threads=False, column_names=names),
-            pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refusals),
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                include_columns=only,
-                strings_can_be_null=True,
-                null_values=[""],
-                quoted_strings_can_be_null=False,
-            ),
-        )
-    except Exception:
-        if feed.failure is not None:
-            raise feed.failure from None
-        raise
+) -> pyarrow.csv.CSVStreamingReader:
+    return pyarrow.csv.open_csv(
+        feed,
+        pyarrow.csv.ReadOptions(block_size=block_size, use_threads=False, column_names=names),
+        pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refusals),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=only,
+            strings_can_be_null=True,
+            null_values=[""],
+            quoted_strings_can_be_null=False,
+        ),
+    )
 
 
 def _without_sentinel(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -80,8 +80,6 @@ class ExportRecord(BaseModel):
     intended_at: datetime
     generation: int = 1
     attempt: int = 1
-    rows_predicted: int | None = None
-    urls_total: int | None = None
     job_id: str | None = None
     decision: Decision | None = None
     rows: int | None = None
@@ -89,15 +87,7 @@ class ExportRecord(BaseModel):
     history: tuple[Event, ...] = ()
 
     @classmethod
-    def intent(
-        cls,
-        request: ExportRequest,
-        earlier: "ExportRecord | None",
-        *,
-        rows_predicted: int | None = None,
-        urls_total: int | None = None,
-        refresh: bool = False,
-    ) -> Self:
+    def intent(cls, request: ExportRequest, earlier: "ExportRecord | None", *, refresh: bool = False) -> Self:
         """Return the record of a submission that is about to happen, with a fresh tag."""
         generation = (earlier.generation + refresh) if earlier else 1
         record = cls(
@@ -108,8 +98,6 @@ class ExportRecord(BaseModel):
             intended_at=datetime.now(UTC),
             generation=generation,
             attempt=earlier.attempt + 1 if earlier else 1,
-            rows_predicted=rows_predicted,
-            urls_total=urls_total,
             history=earlier.history if earlier else (),
         )
         return record.now(State.INTENT, f"about to submit as {record.tag}")

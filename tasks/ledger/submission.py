@@ -38,8 +38,6 @@ class Submission:
     client: BotifyClient
     ledger: Ledger
     request: ExportRequest
-    rows_predicted: int
-    urls_total: int
 
     async def job(self, *, refresh: bool = False) -> ExportRecord:
         """Return the record with a job in it; a POST is sent only where no job can exist, or `refresh` wants one.
@@ -48,22 +46,13 @@ class Submission:
         """
         record = self.ledger.find(self.request)
         if record is None or record.state.has_no_job:
-            return await self._submit(self._intent(record, refresh=refresh), Decision.SUBMITTED)
+            return await self._submit(ExportRecord.intent(self.request, record, refresh=refresh), Decision.SUBMITTED)
         if record.state.may_have_an_unknown_job:
             return await self._settle(record)
         if refresh and not record.is_refresh_under_way:
-            return await self._submit(self._intent(record, refresh=True), Decision.SUBMITTED)
+            return await self._submit(ExportRecord.intent(self.request, record, refresh=True), Decision.SUBMITTED)
         LOGGER.info("This export already has job %s: reconnected.", record.job_id)
         return record.model_copy(update={"decision": Decision.RECONNECTED})
-
-    def _intent(self, earlier: ExportRecord | None, *, refresh: bool = False) -> ExportRecord:
-        return ExportRecord.intent(
-            self.request,
-            earlier,
-            rows_predicted=self.rows_predicted,
-            urls_total=self.urls_total,
-            refresh=refresh,
-        )
 
     async def _submit(self, record: ExportRecord, decision: Decision) -> ExportRecord:
         self.ledger.write(record)  # durable before the first byte goes out
@@ -115,7 +104,7 @@ class Submission:
                 "BOTIFY_ON_AMBIGUOUS=resubmit to submit it once more.",
             )
         LOGGER.warning("Botify's list does not show the job: submitting once more.")
-        return await self._submit(self._intent(record), Decision.RESUBMITTED)
+        return await self._submit(ExportRecord.intent(self.request, record), Decision.RESUBMITTED)
 
     def _adopt(self, record: ExportRecord, jobs: list[Job]) -> ExportRecord:
         if len(jobs) > 1:

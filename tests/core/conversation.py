@@ -6,7 +6,7 @@ from deployments.sandbox import API_URL, TOKEN, Behaviour, Route, Sandbox, read_
 from tasks.botify.client import BotifyClient
 from tasks.exports.filters import ToDepth
 from tasks.exports.project_address import ProjectAddress
-from tasks.exports.request import ExportRequest
+from tasks.exports.request import Expectation, ExportRequest
 from tasks.exports.settings import Settings
 from tasks.files.columns import Column, ColumnKind
 
@@ -44,5 +44,6 @@ def request(max_depth: int = 2, **changes: Any) -> ExportRequest:
         ),
         "filter": ToDepth(max_depth=max_depth),
         "max_rows": 1000,
+        "expected": Expectation(rows=494, urls_total=3811),
     }
     return ExportRequest(**(facts | changes))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.exports.filters import ToDepth
+from tasks.exports.request import Expectation
 from tasks.files.columns import Column, ColumnKind
 from tests.core.conversation import request
 
@@ -40,6 +41,11 @@ def test_what_the_field_list_says_of_a_column_does_not_change_the_fingerprint() 
         column.model_copy(update={"label": "New", "kind": ColumnKind.TEXT}) for column in request().columns
     )
     assert request(columns=relabelled).fingerprint == request().fingerprint
+
+
+def test_what_is_expected_does_not_change_the_fingerprint() -> None:
+    """A count is held against the export; it does not make it another one."""
+    assert request(expected=Expectation(rows=1, urls_total=2)).fingerprint == request().fingerprint
 
 
 def test_every_formatter_option_is_sent() -> None:

@@ -26,8 +26,7 @@ async def submitted(
 ) -> ExportRecord:
     """Bring an export to its job, as one run does."""
     async with client_of(botify, **settings) as client:
-        submission = Submission(client, Ledger.in_folder(DATA), asked or request(), rows_predicted=494, urls_total=3811)
-        return await submission.job(refresh=refresh)
+        return await Submission(client, Ledger.in_folder(DATA), asked or request()).job(refresh=refresh)
 
 
 def recorded(asked: ExportRequest | None = None) -> ExportRecord:
@@ -206,8 +205,7 @@ async def test_nothing_was_sent_means_that_it_is_sent_again() -> None:
 
     async with client_of(botify) as client:
         client._http._transport = Refusing()
-        submission = Submission(client, Ledger.in_folder(DATA), request(), 494, 3811)
-        record = await submission.job()
+        record = await Submission(client, Ledger.in_folder(DATA), request()).job()
     assert record.decision == Decision.SUBMITTED
     assert len(botify.jobs) == 1
 

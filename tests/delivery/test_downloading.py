@@ -14,7 +14,7 @@ from tasks.botify.client import BotifyClient
 from tasks.botify.jobs import Created, create_job
 from tasks.delivery.downloading import Arrival, Download, Downloader
 from tasks.exports.errors import DownloadDamaged, FileGone, FileRefused, RowsDiffer
-from tasks.exports.request import ExportRequest
+from tasks.exports.request import Expectation, ExportRequest
 from tasks.exports.settings import Settings
 from tasks.files.columns import Column, ColumnKind
 from tests.core.conversation import request
@@ -35,13 +35,13 @@ def asked(**changes: Any) -> ExportRequest:
     return request(api=Settings.load().api_url, **changes)
 
 
-async def download(*, rows: int = ROWS, arrival: Arrival | None = None, **changes: Any) -> Download:
+async def download(*, arrival: Arrival | None = None, **changes: Any) -> Download:
     """Create a job and download its file, as the flow's tasks do."""
     wanted = asked(**changes)
     async with BotifyClient(Settings.load()) as client:
         outcome = await create_job(client, wanted.payload("tag"))
         assert isinstance(outcome, Created)
-        return await Downloader(client, wanted, rows, STAGING).download(outcome.job.job_id, arrival or Arrival())
+        return await Downloader(client, wanted, STAGING).download(outcome.job.job_id, arrival or Arrival())
 
 
 def rows_of(done: Download) -> list[dict[str, str]]:
@@ -179,7 +179,7 @@ async def test_every_check_can_fail_and_names_its_figures(
     """§8.7: a cut export looks whole; only counting tells. The evidence is kept."""
     serve(**behaviour)
     with pytest.raises(RowsDiffer, match=check) as failure:
-        await download(rows=rows)
+        await download(expected=Expectation(rows=rows, urls_total=3811))
     assert (Path(str(failure.value).rpartition("kept in ")[2].rstrip(".")) / "pages.csv").exists()
 
 
@@ -195,7 +195,7 @@ async def test_a_url_that_stands_twice_is_found(serve: Serve) -> None:
     """Each URL of a crawl is one row."""
     serve(duplicate_urls=2)
     with pytest.raises(RowsDiffer, match="no URL stands twice"):
-        await download(rows=3813, max_depth=9, max_rows=100_000)
+        await download(expected=Expectation(rows=3813, urls_total=3813), max_depth=9, max_rows=100_000)
 
 
 async def test_an_accepted_difference_is_accepted(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +210,7 @@ async def test_what_an_earlier_process_downloaded_is_not_fetched_again(serve: Se
     served = serve()
     first = await download()
     async with BotifyClient(Settings.load()) as client:
-        downloader = Downloader(client, asked(), ROWS, STAGING)
+        downloader = Downloader(client, asked(), STAGING)
         seen = len(served.sandbox.requests)
         assert await downloader.download(first.job_id, Arrival()) == first
         assert len(served.sandbox.requests) == seen

@@ -88,3 +88,12 @@ def test_a_long_first_value_is_no_obstacle() -> None:
     outputs = staged(b'https://x.y/1,"' + title.encode() + b'"\r\n')
     assert outputs.rows == [("https://x.y/1", title)]
     assert outputs.staged.normalised == ("header added",)
+
+
+@pytest.mark.parametrize("length", range(55, 65))
+def test_a_line_ending_may_lie_across_any_two_chunks(length: int) -> None:
+    """Also when the file begins with no more than its header."""
+    columns = [URL, Column(name="x" * length, field="x")]
+    body = b"url," + b"x" * length + b"\r\n" + DATA
+    outputs = staged(body, columns, piece=1)
+    assert (outputs.csv, outputs.rows) == (body, ROWS)

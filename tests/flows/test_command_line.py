@@ -19,7 +19,7 @@ from tasks.delivery.manifest import problems
 from tests.flows.breakable_line import breakable_line
 from tests.served import BOOST_URL, Serve, Served
 
-COMMAND = Path(sys.executable).with_name("botify-export")
+COMMAND = str(Path(sys.executable).with_name("botify-export"))
 README = Path(__file__).parents[2] / "README.md"
 
 
