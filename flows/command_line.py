@@ -74,6 +74,25 @@ def _analyses(options: argparse.Namespace) -> None:
     analyses(options)
 
 
+def _exports(options: argparse.Namespace) -> None:
+    from flows.commands.exports import exports
+
+    exports(options)
+
+
+def _resume(options: argparse.Namespace) -> None:
+    _quieten_prefect()
+    from flows.commands.resume import resume
+
+    resume(options)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from flows.commands.verify import verify
+
+    verify(options)
+
+
 def _sandbox(options: argparse.Namespace) -> None:
     from deployments.sandbox import serve_until_interrupted
 
@@ -119,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
     _add_what_is_exported(command("plan", _plan, "show what `run` would export and what it costs; creates no job"))
     _add_project(command("analyses", _analyses, "list the project's analyses, newest first"))
+    _add_output(command("exports", _exports, "list every export that the data folder knows, and what to do about it"))
+    resume = command("resume", _resume, "carry every unfinished export, or those named, to its end")
+    resume.add_argument("names", nargs="*", metavar="NAME", help="an export's name, job or fingerprint")
+    _add_output(resume)
+    verify = command("verify", _verify, "prove published files against their manifests, without asking anybody")
+    verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a published folder, or a file in it")
+    _add_output(verify)
     command("demo", _demo, "run an export against a Botify that lives on this machine")
     # The sandbox reads its own options: to know them here would load its web server with every command.
     commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False).set_defaults(
@@ -129,6 +155,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="the project's address, or ORG/PROJECT")
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="the data folder (BOTIFY_DATA_DIR, else data)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from flows.export_crawl import deliveries, export_crawl
 from flows.prefect_server import prefect_server
+from flows.run_context import deliveries
 from flows.terminal import Terminal
 from tasks.artifacts.progress import watching
-from tasks.exports.errors import Interrupted
+from tasks.exports.errors import ExportError, Interrupted
 from tasks.exports.outcome import Outcome
 
 LOGGER = logging.getLogger("botify_export")
@@ -21,12 +21,25 @@ LOGGER = logging.getLogger("botify_export")
 RECORDING: Final = 10.0
 
 
-def run_export(parameters: dict[str, Any]) -> Outcome:
-    """Run the flow with these parameters and return what it delivered. Raises ExportError."""
+Runs = Callable[[], Awaitable[Outcome]]
+
+
+def run_flow(flow: Runs) -> Outcome:
+    """Run the flow and return what it delivered. Raises ExportError."""
+    (outcome,) = run_flows([flow])
+    if isinstance(outcome, ExportError):
+        raise outcome
+    return outcome
+
+
+def run_flows(flows: Sequence[Runs]) -> list[Outcome | ExportError]:
+    """Run the flows one after another; return what each delivered, or why it did not. Raises Interrupted."""
+    if not flows:
+        return []
     with Terminal() as terminal, prefect_server() as server, watching(terminal.progress):
         if server is None:
             LOGGER.info("No Prefect server is running: starting a temporary one, which may take half a minute.")
-        return _Run(parameters).outcome()
+        return [_Run(flow).outcome_or_error() for flow in flows]
 
 
 class _Run:
@@ -36,12 +49,20 @@ class _Run:
     installs where it can, would tear the event loop apart.
     """
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = parameters
+    def __init__(self, flow: Runs) -> None:
+        self._flow = flow
         self._is_interrupted = False
         self._cancel: Callable[[], object] = lambda: None
 
-    def outcome(self) -> Outcome:
+    def outcome_or_error(self) -> Outcome | ExportError:
+        try:
+            return self._outcome()
+        except Interrupted:
+            raise
+        except ExportError as error:
+            return error
+
+    def _outcome(self) -> Outcome:
         with ThreadPoolExecutor(1) as thread:
             running = thread.submit(copy_context().run, asyncio.run, self._export())
             try:
@@ -53,7 +74,7 @@ class _Run:
 
     async def _export(self) -> Outcome:
         with deliveries() as delivered:
-            flow = asyncio.ensure_future(export_crawl(**self._parameters))
+            flow = asyncio.ensure_future(self._flow())
             self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, flow.cancel)
             if self._is_interrupted:
                 flow.cancel()

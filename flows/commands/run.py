@@ -1,9 +1,11 @@
 """`botify-export run`: the export, from the terminal."""
 
 import argparse
+from functools import partial
 
 from flows.commands.printing import print_json
-from flows.running import run_export
+from flows.export_crawl import export_crawl
+from flows.running import run_flow
 from tasks.delivery.preview import preview
 from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
@@ -16,16 +18,17 @@ def run(options: argparse.Namespace) -> None:
     # What can be wrong without asking anybody is said at once, not after Prefect has started.
     Settings.load(options.output_dir).with_token()
     parse_project_address(options.url)
-    outcome = run_export(
-        {
-            "project_url": options.url,
-            "analysis": options.analysis,
-            "fields": options.fields,
-            "max_rows": options.max_rows,
-            "max_depth": options.max_depth,
-            "output_dir": str(options.output_dir) if options.output_dir else None,
-            "refresh": options.refresh,
-        }
+    outcome = run_flow(
+        partial(
+            export_crawl,
+            options.url,
+            analysis=options.analysis,
+            fields=options.fields,
+            max_rows=options.max_rows,
+            max_depth=options.max_depth,
+            output_dir=str(options.output_dir) if options.output_dir else None,
+            refresh=options.refresh,
+        )
     )
     if options.json:
         print_json(outcome)

@@ -7,6 +7,7 @@ ExportError
 │   ├── FieldRefused
 │   ├── DepthRefused
 │   ├── SettingRefused
+│   ├── ExportUnknown
 │   └── TokenMissing
 ├── BotifyRefused                3  Botify said no
 │   ├── TokenRefused
@@ -24,6 +25,7 @@ ExportError
     ├── DownloadDamaged
     ├── DownloadInterrupted
     ├── DataFolderUnusable
+    ├── PublishedFilesDamaged
     ├── PrefectUnavailable
     └── Interrupted
 
@@ -88,6 +90,12 @@ class SettingRefused(InputRefused):
     """A setting or an option with an impossible value."""
 
     next_step = "Correct the setting; the README's table lists all of them."
+
+
+class ExportUnknown(InputRefused):
+    """A name that is no export's, or a path that is no published folder."""
+
+    next_step = "`botify-export exports` lists the exports that this data folder knows."
 
 
 class TokenMissing(InputRefused):
@@ -194,6 +202,12 @@ class DataFolderUnusable(NotFinished):
     """The data folder cannot be written to, or holds what this version cannot read."""
 
     next_step = "Free space or correct the permissions, then run the same command again."
+
+
+class PublishedFilesDamaged(NotFinished):
+    """A published file does not hold against its manifest."""
+
+    next_step = "Run its export again: the files are fetched again, from the same job."
 
 
 class PrefectUnavailable(NotFinished):

@@ -1,7 +1,7 @@
 """From the bytes of a download to a CSV and a Parquet file in one pass.
 
-    download ─▶ unpack, normalise the header, write the CSV ─▶ parse ─▶ cast, write the Parquet file
-    (thread)    (thread)                                       (thread)  (caller's thread)
+    download ─▶ unpack, normalise the header, write the CSV ─▶ parse, cast ─▶ write the Parquet file
+    (thread)    (thread)                                       (thread)       (the caller's thread)
 
 Memory does not grow with the file. A second pass, over the CSV on the disk, is made only if a value does not fit its
 column's type, if a record is longer than a block, or if the URLs do not ascend.
@@ -19,10 +19,11 @@ from tasks.files.archive import Limits, Tally, unpack
 from tasks.files.columns import Column, parquet_names
 from tasks.files.duplicates import UrlOrder, first_duplicate
 from tasks.files.heading import Heading, HeadingRefused, read_heading
-from tasks.files.parquet import TypedParquet, row_groups
+from tasks.files.parquet import ParquetFile, row_groups
 from tasks.files.parsing import BLOCK_SIZES, RecordTooLong, text_batches
 from tasks.files.relay import Relay
 from tasks.files.staged import HashedFile, KeptAsText, OutputFormat, Staged, StagedFile
+from tasks.files.typed import TypedColumns
 
 __all__ = ["CSV_NAME", "PARQUET_NAME", "KeptAsText", "Limits", "OutputFormat", "Staged", "StagedFile", "stage"]
 
@@ -131,30 +132,29 @@ class _Staging:
 
     def _pass(self, relay: Relay, blocks: Iterator[bytes]) -> bool:
         """Parse all rows, and write them if Parquet is wanted; False if it has to be done again."""
-        texts = text_batches(blocks, parquet_names(self._columns), block_size=self._block_size)
-        groups = relay.ahead(row_groups(texts), 1, "parse")
+        texts = row_groups(text_batches(blocks, parquet_names(self._columns), block_size=self._block_size))
         try:
-            return self._write(groups) if self._output.wants_parquet else self._watch(groups)
+            if self._output.wants_parquet:
+                return self._write(relay, texts)
+            _drain(self._counted(relay.ahead(texts, 1, "parse")))
         except RecordTooLong:
             longer = next(self._block_sizes, None)
             if longer is None:
                 raise FileRefused(f"The file has a record of more than {self._block_size:,} bytes.") from None
             self._block_size = longer
             return False
-
-    def _watch(self, groups: Iterator[pa.Table]) -> bool:
-        for _ in self._counted(groups):
-            pass
         return True
 
-    def _write(self, groups: Iterator[pa.Table]) -> bool:
-        path = self._folder / PARQUET_NAME
-        with TypedParquet(path, self._columns, self._kept_as_text, self._metadata) as parquet:
+    def _write(self, relay: Relay, texts: Iterator[pa.Table]) -> bool:
+        columns = TypedColumns(self._columns, self._kept_as_text)
+        groups = relay.ahead(columns.typed(texts), 1, "parse")
+        with ParquetFile(self._folder / PARQUET_NAME, columns.schema.with_metadata(dict(self._metadata))) as parquet:
             for group in self._counted(groups):
-                parquet.write(group)
-            self._kept_as_text = parquet.kept_as_text
-            self._parquet = parquet.finish() if parquet.all_fit else None
-        return parquet.all_fit
+                if columns.all_fit:
+                    parquet.write(group)
+            self._kept_as_text = columns.kept_as_text
+            self._parquet = parquet.finish(self._rows) if columns.all_fit else None
+        return columns.all_fit
 
     def _counted(self, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
         self._order, self._rows = UrlOrder(), 0
@@ -176,6 +176,6 @@ class _Staging:
         return (pa.chunked_array([batch.column(0)]) for batch in batches)
 
 
-def _drain(blocks: Iterator[bytes]) -> None:
-    for _ in blocks:
+def _drain(items: Iterator[object]) -> None:
+    for _ in items:
         pass

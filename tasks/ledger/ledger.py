@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tasks.exports.errors import DataFolderUnusable
+from tasks.exports.errors import DataFolderUnusable, ExportUnknown
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.ledger.record import BEFORE_ALL, VERSION, ExportRecord, State
@@ -62,6 +62,20 @@ class Ledger:
                 yield _parsed(name, self._store.read(name) or b"")
             except ValidationError:
                 yield name
+
+    def named(self, name: str) -> ExportRecord:
+        """Return the one export with this name, job or fingerprint (its beginning will do). Raises ExportUnknown."""
+        known = [record for record in self.all() if isinstance(record, ExportRecord)]
+        if found := [record for record in known if name in (record.name, record.job_id, record.fingerprint)]:
+            return _only(name, found)
+        return _only(name, [record for record in known if len(name) >= 6 and record.fingerprint.startswith(name)])
+
+
+def _only(name: str, found: list[ExportRecord]) -> ExportRecord:
+    if len(found) == 1:
+        return found[0]
+    many = f"{len(found)} exports are" if found else "No export is"
+    raise ExportUnknown(f"{many} called {name!r}.")
 
 
 def _parsed(name: str, content: bytes) -> ExportRecord:

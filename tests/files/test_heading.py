@@ -90,10 +90,8 @@ def test_a_long_first_value_is_no_obstacle() -> None:
     assert outputs.staged.normalised == ("header added",)
 
 
-@pytest.mark.parametrize("length", range(55, 65))
+@pytest.mark.parametrize("length", range(45, 55))
 def test_a_line_ending_may_lie_across_any_two_chunks(length: int) -> None:
-    """Also when the file begins with no more than its header."""
-    columns = [URL, Column(name="x" * length, field="x")]
-    body = b"url," + b"x" * length + b"\r\n" + DATA
-    outputs = staged(body, columns, piece=1)
-    assert (outputs.csv, outputs.rows) == (body, ROWS)
+    """An added header ends like the first record, whose LF may not have come yet."""
+    body = b"https://x.y/1," + b"x" * length + b"\r\n" + DATA
+    assert staged(body, piece=1).csv == ASKED + body

@@ -1,0 +1,60 @@
+"""`botify-export resume`: carry every unfinished export to its end."""
+
+import argparse
+import sys
+from functools import partial
+
+from pydantic import BaseModel, ConfigDict
+
+from flows.commands.printing import print_json
+from flows.commands.run import summary
+from flows.resume_export import resume_export
+from flows.running import run_flows
+from tasks.exports.errors import ExportError
+from tasks.exports.outcome import Outcome
+from tasks.exports.places import Places
+from tasks.exports.settings import Settings
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.record import ExportRecord, State
+
+
+class Resumed(BaseModel):
+    """What `resume --json` prints: what was delivered, and what was not, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    exports: tuple[Outcome, ...]
+    failed: dict[str, str]
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Finish the exports named, or all that are unfinished; one that fails does not stop the others.
+
+    Raises the first ExportError, after all were tried.
+    """
+    settings = Settings.load(options.output_dir).with_token()
+    ledger = Ledger.in_folder(settings.data_dir)
+    names = [ledger.named(name).fingerprint for name in options.names] or _unfinished(settings, ledger)
+    output_dir = str(options.output_dir) if options.output_dir else None
+    ended = dict(zip(names, run_flows([partial(resume_export, name, output_dir) for name in names]), strict=True))
+    outcomes = tuple(outcome for outcome in ended.values() if isinstance(outcome, Outcome))
+    failures = {name: error for name, error in ended.items() if isinstance(error, ExportError)}
+    if options.json:
+        print_json(Resumed(exports=outcomes, failed={name: str(error) for name, error in failures.items()}))
+    else:
+        print("\n".join(summary(outcome) for outcome in outcomes) or "No unfinished export was brought to its end.")
+    for name, error in list(failures.items())[1:]:
+        print(f"{name}: {error}", file=sys.stderr)
+    if failures:
+        raise next(iter(failures.values()))
+
+
+def _unfinished(settings: Settings, ledger: Ledger) -> list[str]:
+    places = Places(settings.data_dir)
+    records = [record for record in ledger.all() if isinstance(record, ExportRecord)]
+    wanted = (record for record in records if record.state.is_unfinished or _files_are_missing(record, places))
+    return [record.fingerprint for record in wanted]
+
+
+def _files_are_missing(record: ExportRecord, places: Places) -> bool:
+    return record.state is State.PUBLISHED and not places.published(record.request, record.name).exists()
