@@ -1,5 +1,6 @@
 """A sandbox on real sockets, and the settings that lead a client to it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.sandbox import TOKEN, Addresses, Behaviour, Sandbox, read_fault, serving
+from deployments.sandbox import TOKEN, Addresses, Behaviour, Route, Sandbox, read_fault, serving
 
 BOOST_URL = "https://app.botify.com/sandbox/www.boost.org/"
 # Waits of hundredths of a second: over real sockets, time is real.
@@ -29,6 +30,12 @@ class Served:
     @property
     def environment(self) -> dict[str, str]:
         return QUICK | {"BOTIFY_API_URL": self.addresses.api_url, "BOTIFY_API_TOKEN": TOKEN}
+
+
+def wait_for(sandbox: Sandbox, route: Route) -> None:
+    """Return when the sandbox has seen such a request."""
+    while not any(seen.route is route for seen in sandbox.requests):
+        time.sleep(0.01)
 
 
 Serve = Callable[..., Served]

@@ -36,16 +36,8 @@ class _FirstRecord(StrEnum):
     DATA = "header added"
 
 
-class HeadingRefused(FileRefused):
-    """Carries the bytes read so far, so that the file can be kept as it came."""
-
-    def __init__(self, what_happened: str, start: bytes) -> None:
-        super().__init__(what_happened)
-        self.start = start
-
-
 def read_heading(blocks: Iterator[bytes], columns: Sequence[Column]) -> Heading:
-    """Take from `blocks` what is needed to know the header; raises HeadingRefused if the first record fits nothing."""
+    """Take from `blocks` what is needed to know the header; raises FileRefused if the first record fits nothing."""
     start = _read_more(b"", blocks, 64)
     normalised = []
     if start.startswith(_BOM):
@@ -53,11 +45,11 @@ def read_heading(blocks: Iterator[bytes], columns: Sequence[Column]) -> Heading:
         start = start.removeprefix(_BOM)
     if separator := _SEPARATOR_LINE.match(start):
         if separator[1] != b",":
-            raise HeadingRefused("The file's `sep=` line names another delimiter than a comma.", start)
+            raise FileRefused("The file's `sep=` line names another delimiter than a comma.")
         normalised.append("sep= line removed")
         start = start[separator.end() :]
     record, ending, start = _first_record(start, blocks)
-    kind = _judged(_cells(record), columns, start)
+    kind = _judged(_cells(record), columns) if start else _FirstRecord.DATA
     if kind is _FirstRecord.ASKED:
         header = record + ending
     else:
@@ -87,10 +79,10 @@ def _first_record(start: bytes, blocks: Iterator[bytes]) -> tuple[bytes, bytes, 
         more = _read_more(start, blocks, 2 * len(start) + 1)
         if len(more) == len(start):
             if record is None or (ending is None and record.end() < len(start)):
-                raise HeadingRefused("The file ends within a quoted value of its first record.", start)
+                raise FileRefused("The file ends within a quoted value of its first record.")
             return record[0], ending[0] if ending else b"", start
         if len(more) > _LONGEST_RECORD:
-            raise HeadingRefused("The file's first record does not end: not a CSV file.", more)
+            raise FileRefused("The file's first record does not end: not a CSV file.")
         start = more
 
 
@@ -108,16 +100,14 @@ def _quoted(name: str) -> bytes:
     return ('"' + name.replace('"', '""') + '"' if re.search(r'[",\r\n]', name) else name).encode()
 
 
-def _judged(cells: Sequence[str], columns: Sequence[Column], start: bytes) -> _FirstRecord:
-    if not start:
-        return _FirstRecord.DATA
+def _judged(cells: Sequence[str], columns: Sequence[Column]) -> _FirstRecord:
     if list(cells) == [column.name for column in columns]:
         return _FirstRecord.ASKED
     if len(cells) != len(columns):
-        raise HeadingRefused(f"The file has {len(cells)} columns, not the {len(columns)} asked for.", start)
+        raise FileRefused(f"The file has {len(cells)} columns, not the {len(columns)} asked for.")
     if "://" in cells[0]:  # the first column is always the URL
         return _FirstRecord.DATA
     for cell, column in zip(cells, columns, strict=True):
         if not column.is_called(cell) and any(other.is_called(cell) for other in columns):
-            raise HeadingRefused(f"The file has the column {cell!r} where {column.name!r} was asked for.", start)
+            raise FileRefused(f"The file has the column {cell!r} where {column.name!r} was asked for.")
     return _FirstRecord.RENAMED

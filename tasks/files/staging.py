@@ -18,7 +18,7 @@ from tasks.exports.errors import DataFolderUnusable, FileRefused
 from tasks.files.archive import Limits, Tally, unpack
 from tasks.files.columns import Column, parquet_names
 from tasks.files.duplicates import UrlOrder, first_duplicate
-from tasks.files.heading import Heading, HeadingRefused, read_heading
+from tasks.files.heading import Heading, read_heading
 from tasks.files.parquet import ParquetFile, row_groups
 from tasks.files.parsing import BLOCK_SIZES, RecordTooLong, text_batches
 from tasks.files.relay import Relay
@@ -65,17 +65,23 @@ class _Landing:
         self.heading = Heading(b"", b"", ())
 
     def land(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        taken: list[bytes] = []
         try:
-            self.heading = read_heading(blocks, self._columns)
-        except HeadingRefused as refusal:
-            self._csv.write(refusal.start)
-            for block in blocks:  # the file is evidence; and if it is damaged, that is why it was refused
+            self.heading = read_heading(_noting(blocks, taken), self._columns)
+        except FileRefused:
+            for block in chain(taken, blocks):  # evidence; and damage shows here, which would be the better explanation
                 self._csv.write(block)
-            raise FileRefused(str(refusal)) from None
+            raise
         self._csv.write(self.heading.header)
         for block in chain((self.heading.data,), blocks):
             self._csv.write(block)
             yield block
+
+
+def _noting(blocks: Iterator[bytes], taken: list[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        taken.append(block)
+        yield block
 
 
 class _Staging:

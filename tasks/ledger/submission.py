@@ -10,7 +10,6 @@ a record with a job ──► reconnected
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from tasks.botify.client import BotifyClient
@@ -88,7 +87,7 @@ class Submission:
         LOGGER.warning("Whether Botify made the job is not known: looking through its list of jobs.")
         settings = self.client.settings
         clock = asyncio.get_running_loop().time
-        deadline = clock() + max(settings.ambiguous_grace - _seconds_since(record), 0.0)
+        deadline = clock() + settings.ambiguous_grace
         for pause in waits(min(FIRST_LOOK, settings.poll_seconds), LONGEST_LOOK):
             if jobs := await find_jobs(self.client, record):
                 return self._adopt(record, jobs)
@@ -115,11 +114,6 @@ class Submission:
     def _has_job(self, record: ExportRecord, job: Job, decision: Decision) -> ExportRecord:
         LOGGER.info("Job %s: %s.", job.job_id, decision)
         return self.ledger.write(record.now(State.SUBMITTED, decision, job_id=job.job_id, decision=decision))
-
-
-def _seconds_since(record: ExportRecord) -> float:
-    """How long ago the job may have been made: a job that an earlier process sent has had its time to be listed."""
-    return max((datetime.now(UTC) - record.history[-1].at).total_seconds(), 0.0)
 
 
 def _wait(outcome: NotSent | TurnedAway, pause: float) -> float:

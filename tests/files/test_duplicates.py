@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.files.duplicates import UrlOrder, first_duplicate
@@ -34,6 +34,7 @@ def test_the_first_url_that_comes_again_is_found(groups: _Groups, duplicate: str
     assert first_duplicate(_read(groups)) == duplicate
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([*"abcdef", None]), max_size=3), max_size=4))
 def test_rows_that_ascend_hold_no_duplicate(groups: list[list[str | None]]) -> None:
     """So nothing has to be remembered while they do; and none that holds one is taken to ascend."""

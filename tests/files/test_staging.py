@@ -228,7 +228,7 @@ def test_a_bad_row_in_a_damaged_archive_is_damage(rows: int) -> None:
 
 def test_a_refused_file_is_kept_as_it_came(tmp_path: Path) -> None:
     """It is the evidence for a report."""
-    body = b"sep=;\r\nurl;title\r\n" + b"https://x.y/1;a\r\n" * 100_000
+    body = b"\xef\xbb\xbfsep=,\r\nlink\r\n" + b"https://x.y/1;a\r\n" * 100_000
     with pytest.raises(FileRefused):
         stage(in_pieces(body, 1 << 16), [URL, TITLE], tmp_path, limits=Limits())
     assert (tmp_path / "pages.csv").read_bytes() == body

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from deployments.sandbox import Route, Sandbox
+from deployments.sandbox import Route
 from flows.command_line import main
 from tasks.delivery.manifest import problems
 from tests.flows.breakable_line import breakable_line
-from tests.served import BOOST_URL, Serve, Served
+from tests.served import BOOST_URL, Serve, Served, wait_for
 
 COMMAND = str(Path(sys.executable).with_name("botify-export"))
 README = Path(__file__).parents[2] / "README.md"
@@ -237,12 +237,6 @@ def test_an_interrupt_ends_the_run_in_order_and_the_next_goes_on(serve: Serve, n
     assert "Run the same command again" in said
     assert "Traceback" not in said
     assert len(served.sandbox.jobs) == 1
-
-
-def wait_for(sandbox: Sandbox, route: Route) -> None:
-    """Return when the sandbox has seen such a request."""
-    while not any(seen.route is route for seen in sandbox.requests):
-        pass
 
 
 def test_plan_shows_the_depths_and_the_credits_and_creates_no_job(

@@ -79,8 +79,8 @@ class _Boundaries:
             self.reached("after GET the file")
             return response
 
-        httpx.AsyncHTTPTransport.handle_async_request = handle_async_request  # type: ignore[method-assign]
-        httpx.HTTPTransport.handle_request = handle_request  # type: ignore[method-assign]
+        setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle_async_request)  # noqa: B010
+        setattr(httpx.HTTPTransport, "handle_request", handle_request)  # noqa: B010
 
 
 def _request_name(request: httpx.Request) -> str | None:

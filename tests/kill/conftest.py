@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -46,16 +47,19 @@ class Runs:
         self._number = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def start(self, folder: Path, served: Served, *options: str, kill_at: str | None = None) -> "Running":
-        """Begin `botify-export run` in this folder; several may run at once."""
+    def start(
+        self, folder: Path, served: Served, *options: str, kill_at: str | None = None, program: str = "command"
+    ) -> "Running":
+        """Begin `botify-export run` in this folder, or only its submission; several may run at once."""
         self._number += 1
         arguments = ["run", BOOST_URL, "--max-rows", "1000", "--json", *options]
-        asked = {"arguments": arguments, "environment": served.environment, "folder": str(folder)}
+        asked: dict[str, Any] = {"arguments": arguments, "environment": served.environment, "folder": str(folder)}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asked | {"kill_at": kill_at, "number": self._number}) + "\n")
+        asked |= {"kill_at": kill_at, "number": self._number, "program": program}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         pid = self._pids.get(timeout=60)
-        return Running(self._codes[pid], folder, self._number)
+        return Running(self._codes[pid], folder, self._number, pid)
 
     def run(self, folder: Path, served: Served, *options: str, kill_at: str | None = None) -> Ended:
         return self.start(folder, served, *options, kill_at=kill_at).wait()
@@ -78,6 +82,10 @@ class Running:
     codes: "Queue[int]"
     folder: Path
     number: int
+    pid: int
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> Ended:
         code = self.codes.get(timeout=120)
