@@ -7,9 +7,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from tasks.botify.client import BotifyClient
+from tasks.exports.columns import Column, ColumnKind
 from tasks.exports.errors import FieldRefused
 from tasks.exports.project_address import ProjectAddress
-from tasks.files.columns import Column, ColumnKind
 
 NAMES: Final = {
     "url": "url",

@@ -31,7 +31,6 @@ LOGGER = logging.getLogger("botify_export")
 RECEIPT: Final = "receipt.json"
 # A damaged or short file is fetched again from zero, from a fresh link: that costs nothing.
 FETCHES: Final = 3
-TIMEOUT: Final = httpx.Timeout(30, connect=15)
 
 
 class Download(BaseModel):
@@ -131,7 +130,7 @@ class Downloader:
     ) -> Staged:
         # A client of its own, which never knew the token: the download host is not Botify's API (§5.5, §8.17).
         agent = {"User-Agent": f"botify-export/{VERSION}"}
-        with httpx.Client(timeout=TIMEOUT, headers=agent, verify=tls_context()) as client:
+        with httpx.Client(headers=agent, verify=tls_context()) as client:
             chunks = fetch(link, client=client, fresh_url=fresh_link, stop=stop, on_bytes=arrival.bytes_came)
             return stage(
                 chunks,

@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from tasks.exports.columns import Column
 from tasks.exports.errors import DataFolderUnusable
 from tasks.files.archive import ArchiveFacts
-from tasks.files.columns import Column
 from tasks.files.staged import KeptAsText
 
 MANIFEST: Final = "manifest.json"

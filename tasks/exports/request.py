@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from tasks.exports.columns import Column
 from tasks.exports.filters import ToDepth
-from tasks.files.columns import Column
 
 # A change of what a fingerprint covers makes every earlier export a stranger: then, and only then, raise it.
 FINGERPRINT_VERSION: Final = 1

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from tasks.files.columns import Column, ColumnKind
+from tasks.exports.columns import Column, ColumnKind
 
 _TRUE = ("true", "1")
 _FALSE = ("false", "0")

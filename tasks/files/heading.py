@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from tasks.exports.columns import Column
 from tasks.exports.errors import FileRefused
-from tasks.files.columns import Column
 
 _BOM = b"\xef\xbb\xbf"
 _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\r|\n)')

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tasks.exports.columns import Column, parquet_names
 from tasks.exports.errors import DataFolderUnusable, FileRefused
 from tasks.files.archive import Limits, Tally, unpack
-from tasks.files.columns import Column, parquet_names
 from tasks.files.duplicates import UrlOrder, first_duplicate
 from tasks.files.heading import Heading, read_heading
 from tasks.files.parquet import ParquetFile, row_groups

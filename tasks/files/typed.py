@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from tasks.exports.columns import Column, ColumnKind, parquet_names
 from tasks.files.casting import Misfit, cast
-from tasks.files.columns import Column, ColumnKind, parquet_names
 from tasks.files.staged import KeptAsText
 
 

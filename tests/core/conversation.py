@@ -4,11 +4,11 @@ from typing import Any
 
 from deployments.sandbox import API_URL, TOKEN, Behaviour, Route, Sandbox, read_fault
 from tasks.botify.client import BotifyClient
+from tasks.exports.columns import Column, ColumnKind
 from tasks.exports.filters import ToDepth
 from tasks.exports.project_address import ProjectAddress
 from tasks.exports.request import Expectation, ExportRequest
 from tasks.exports.settings import Settings
-from tasks.files.columns import Column, ColumnKind
 
 BOOST = ProjectAddress(org="sandbox", project="www.boost.org")
 NEWEST = "20261122-2"

@@ -3,8 +3,8 @@
 import pytest
 
 from tasks.botify.fields import Field, choose_columns, list_fields
+from tasks.exports.columns import ColumnKind
 from tasks.exports.errors import FieldRefused, NotFound
-from tasks.files.columns import ColumnKind
 from tests.core.conversation import BOOST, NEWEST, client_of, sandbox
 
 pytestmark = pytest.mark.anyio

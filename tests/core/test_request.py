@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from tasks.exports.columns import Column, ColumnKind
 from tasks.exports.filters import ToDepth
 from tasks.exports.request import Expectation
-from tasks.files.columns import Column, ColumnKind
 from tests.core.conversation import request
 
 

@@ -13,10 +13,10 @@ from deployments.sandbox import Route
 from tasks.botify.client import BotifyClient
 from tasks.botify.jobs import Created, create_job
 from tasks.delivery.downloading import Arrival, Download, Downloader
+from tasks.exports.columns import Column, ColumnKind
 from tasks.exports.errors import DownloadDamaged, FileGone, FileRefused, RowsDiffer
 from tasks.exports.request import Expectation, ExportRequest
 from tasks.exports.settings import Settings
-from tasks.files.columns import Column, ColumnKind
 from tests.core.conversation import request
 from tests.served import Serve
 

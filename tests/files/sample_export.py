@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.files.columns import Column, ColumnKind
+from tasks.exports.columns import Column, ColumnKind
 
 COLUMNS = (
     Column(name="url", field="url", label="Full URL"),

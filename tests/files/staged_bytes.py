@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-from tasks.files.columns import Column
+from tasks.exports.columns import Column
 from tasks.files.staging import Limits, Staged, stage
 
 URL = Column(name="url", field="url", label="Full URL")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tasks.exports.columns import Column
 from tasks.exports.errors import FileRefused
-from tasks.files.columns import Column
 from tests.files.staged_bytes import URL, staged
 
 DATA = b'https://x.y/1,"a\r\nb"\r\nhttps://x.y/2,c\r\n'

@@ -48,7 +48,13 @@ class Runs:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(
-        self, folder: Path, served: Served, *options: str, kill_at: str | None = None, program: str = "command"
+        self,
+        folder: Path,
+        served: Served,
+        *options: str,
+        kill_at: str | None = None,
+        program: str = "command",
+        file_size_limit: int | None = None,
     ) -> "Running":
         """Begin `botify-export run` in this folder, or only its submission; several may run at once."""
         self._number += 1
@@ -56,13 +62,14 @@ class Runs:
         asked: dict[str, Any] = {"arguments": arguments, "environment": served.environment, "folder": str(folder)}
         assert self._process.stdin is not None
         asked |= {"kill_at": kill_at, "number": self._number, "program": program}
+        asked |= {"file_size_limit": file_size_limit}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         pid = self._pids.get(timeout=60)
         return Running(self._codes[pid], folder, self._number, pid)
 
-    def run(self, folder: Path, served: Served, *options: str, kill_at: str | None = None) -> Ended:
-        return self.start(folder, served, *options, kill_at=kill_at).wait()
+    def run(self, folder: Path, served: Served, *options: str, **restrictions: Any) -> Ended:
+        return self.start(folder, served, *options, **restrictions).wait()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -98,7 +105,8 @@ class Running:
 @pytest.fixture(scope="session")
 def runs(prefect_api: str) -> Iterator[Runs]:
     """The warm process, with a Prefect server to report to."""
-    environment = os.environ | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(ROOT)}
+    quiet = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}  # as the command sets it before it loads Prefect
+    environment = os.environ | quiet | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.kill.forkserver"],
         env=environment,

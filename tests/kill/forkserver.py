@@ -1,13 +1,15 @@
 """A process that has everything imported, and forks one child for each run of the command.
 
 A run then begins in milliseconds instead of two seconds, and is still a process of its own that can be killed.
-Requests come as JSON lines on stdin: {"program", "arguments", "environment", "folder", "kill_at", "number"}; for
-each, a line with {"pid"} and, when the child has ended, one with {"pid", "code"} goes to stdout.
+Requests come as JSON lines on stdin: {"program", "arguments", "environment", "folder", "kill_at", "number",
+"file_size_limit"}. For each, a line with {"pid"} goes to stdout, and when the child has ended, one with
+{"pid", "code"}.
 """
 
 import asyncio
 import json
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -36,6 +38,8 @@ def child(asked: dict[str, Any]) -> None:
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         os.dup2(os.open(folder / f"{asked['number']}.{name}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), descriptor)
     watch_boundaries(folder, folder / f"{asked['number']}.boundaries", asked["kill_at"])
+    if limit := asked["file_size_limit"]:  # a full disk, for this process alone
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     code = 1
     try:
         code = PROGRAMS[asked["program"]](asked["arguments"])

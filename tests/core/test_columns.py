@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from tasks.files.columns import Column, ColumnKind, parquet_names
+from tasks.exports.columns import Column, ColumnKind, parquet_names
 
 
 @pytest.mark.parametrize(
