@@ -18,7 +18,7 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --quiet --numprocesses 2
 
 demo: install
 	$(BIN)/botify-export demo

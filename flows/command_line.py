@@ -114,6 +114,7 @@ def _quieten_prefect() -> None:
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+        os.environ.setdefault("DO_NOT_TRACK", "1")
         logging.raiseExceptions = False  # a log that does not reach the server is no matter for the terminal
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from functools import partial
+from typing import Final
 
 from flows.commands.printing import print_json
 from flows.export_crawl import export_crawl
@@ -11,6 +12,8 @@ from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
 from tasks.exports.project_address import parse_project_address
 from tasks.exports.settings import Settings
+
+WIDEST: Final = 40
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,4 +57,6 @@ def summary(outcome: Outcome) -> str:
 
 def first_rows(outcome: Outcome) -> str:
     """Show the first rows as a table that fits a terminal."""
-    return preview(outcome).to_string(index=False, max_colwidth=40, justify="left")
+    rows = preview(outcome)
+    rows["url"] = rows["url"].map(lambda url: url if len(url) <= WIDEST else f"…{url[1 - WIDEST :]}")  # the end differs
+    return rows.to_string(index=False, max_colwidth=WIDEST, justify="left")
