@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,12 @@ class Served:
 def wait_for(sandbox: Sandbox, route: Route) -> None:
     """Return when the sandbox has seen such a request."""
     while not any(seen.route is route for seen in sandbox.requests):
+        time.sleep(0.01)
+
+
+def wait_for_file(folder: Path, pattern: str, size_beside: int) -> None:
+    """Return when such a file is there, and the part beside it has this size."""
+    while not any(path.with_suffix(".part").stat().st_size >= size_beside for path in folder.glob(pattern)):
         time.sleep(0.01)
 
 

@@ -19,6 +19,7 @@ from tasks.botify.tls import tls_context
 from tasks.delivery.checks import checks, refuse_unless_all_hold
 from tasks.delivery.in_thread import in_thread
 from tasks.delivery.manifest import Check, is_intact
+from tasks.delivery.partial import PartialArchive
 from tasks.exports.errors import DataFolderUnusable, DownloadDamaged, FileGone, FileRefused, NotFound, RowsDiffer
 from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
@@ -96,7 +97,13 @@ class Downloader:
         def fresh_link() -> SecretStr:
             return _link(asyncio.run_coroutine_threadsafe(self._done(job_id), loop).result())
 
-        staged = await in_thread(lambda stop: self._stage(link, fresh_link, stop, arrival))
+        part = PartialArchive(self.folder.with_name(f"{self.folder.name}.part"), job_id)
+        try:
+            staged = await in_thread(lambda stop: self._stage(link, fresh_link, stop, arrival, part))
+        except (DownloadDamaged, FileRefused):
+            part.forget()
+            raise
+        part.forget()
         tolerance = self.client.settings.row_tolerance
         expected = self.request.expected.rows
         found = checks(staged, rows_expected=expected, nb_lines=job.results.nb_lines, tolerance=tolerance)
@@ -126,14 +133,22 @@ class Downloader:
             raise DataFolderUnusable(f"{self.folder} cannot be made: {error.strerror or error}.") from error
 
     def _stage(
-        self, link: SecretStr, fresh_link: Callable[[], SecretStr], stop: threading.Event, arrival: Arrival
+        self,
+        link: SecretStr,
+        fresh_link: Callable[[], SecretStr],
+        stop: threading.Event,
+        arrival: Arrival,
+        part: PartialArchive,
     ) -> Staged:
         # A client of its own, which never knew the token: the download host is not Botify's API (§5.5, §8.17).
         agent = {"User-Agent": f"botify-export/{VERSION}"}
         with httpx.Client(headers=agent, verify=tls_context()) as client:
-            chunks = fetch(link, client=client, fresh_url=fresh_link, stop=stop, on_bytes=arrival.bytes_came)
+            progress = part.progress()
+            chunks = fetch(
+                link, client=client, fresh_url=fresh_link, stop=stop, on_bytes=arrival.bytes_came, progress=progress
+            )
             return stage(
-                chunks,
+                part.continued(chunks, progress),
                 self.request.columns,
                 self.folder,
                 limits=Limits(),

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -63,12 +63,14 @@ def fetch(
     pause: Callable[[float], object] | None = None,
     clock: Callable[[], float] = time.monotonic,
     patience: Patience | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """The body behind `url`, as it lies on the host.
+    """The body behind `url`, as it lies on the host; only what is missing, if `progress` says what is here already.
 
     A cut is mended by asking for the rest, on the condition that the file is still the same one. `fresh_url` is asked
     for another link when this one is dead, once per progress. `on_bytes` hears the bytes so far and the total, if it
-    is known, in the thread that takes the chunks. `pause(seconds)` is how it waits (`stop.wait`).
+    is known, in the thread that takes the chunks. `pause(seconds)` is how it waits (`stop.wait`). `progress` is kept
+    up to date with each chunk.
 
     Raises DownloadInterrupted when it keeps breaking, FileGone if the fresh link is dead too, DownloadDamaged if the
     file changed meanwhile or cannot be continued (to be fetched from its start), BotifyRefused if the host does not
@@ -83,6 +85,7 @@ def fetch(
         pause=pause or stop.wait,
         clock=clock,
         patience=patience or Patience(),
+        progress=progress or Progress(),
     ).chunks()
 
 
@@ -96,7 +99,7 @@ class _Download:
     pause: Callable[[float], object]
     clock: Callable[[], float]
     patience: Patience
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress
     failures: int = 0
     link_renewed: bool = False
 
