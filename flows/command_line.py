@@ -12,6 +12,7 @@ from pathlib import Path
 from tasks.botify.fields import DEFAULT_FIELDS, NAMES
 from tasks.exports.errors import ExportError, Interrupted
 from tasks.exports.version import VERSION
+from tasks.exports.wanted import OutputFormat
 
 EXIT_CODES = """\
 exit codes:
@@ -136,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "export a crawl's pages to checked CSV and Parquet files")
     _add_what_is_exported(run)
+    formats = [output.value for output in OutputFormat]
+    run.add_argument("--format", choices=formats, default="both", help="the formats of the data (both)")
+    run.add_argument("--excel", action="store_true", help="write a CSV beside them that Excel opens as it is meant")
     run.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
     _add_what_is_exported(command("plan", _plan, "show what `run` would export and what it costs; creates no job"))
     _add_project(command("analyses", _analyses, "list the project's analyses, newest first"))

@@ -15,6 +15,7 @@ from tasks.download_and_unpack import download_and_unpack
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
+from tasks.exports.wanted import WantedFiles
 from tasks.ledger.lock import export_lock
 from tasks.poll_job import poll_job
 from tasks.publish_files import find_published_files, publish_files
@@ -23,14 +24,14 @@ from tasks.submit_job import submit_job
 LOGGER = logging.getLogger("botify_export")
 
 
-async def deliver(request: ExportRequest, data_dir: Path, *, refresh: bool) -> Outcome:
+async def deliver(request: ExportRequest, data_dir: Path, wanted: WantedFiles, *, refresh: bool) -> Outcome:
     """Bring the export to its files: what is there is used, what is missing is done."""
     async with alone(request, data_dir):
-        if published := await find_published_files(request, data_dir, refresh=refresh):
+        if published := await find_published_files(request, data_dir, wanted, refresh=refresh):
             return delivered(published)
         job = await submit_job(request, data_dir, refresh=refresh)
         await poll_job(request, job.job_id, data_dir)
-        download = await download_and_unpack(request, job.job_id, data_dir)
+        download = await download_and_unpack(request, job.job_id, data_dir, wanted)
         return delivered(await publish_files(request, job, download, data_dir))
 
 

@@ -13,6 +13,7 @@ from tasks.calculate_depth import calculate_depth
 from tasks.choose_columns import choose_columns
 from tasks.exports.outcome import Outcome
 from tasks.exports.settings import Settings
+from tasks.exports.wanted import OutputFormat, WantedFiles
 from tasks.parse_project_url import parse_project_url
 from tasks.select_analysis import select_analysis
 
@@ -28,6 +29,8 @@ async def export_crawl(
     max_rows: Annotated[int, Field(ge=1)] = 1_000_000,
     max_depth: Annotated[int | None, Field(ge=0)] = None,
     output_dir: str | None = None,
+    file_format: OutputFormat = OutputFormat.BOTH,
+    excel: bool = False,
     refresh: bool = False,
 ) -> Outcome:
     """Deliver a Botify crawl's pages as checked CSV and Parquet files.
@@ -39,6 +42,8 @@ async def export_crawl(
         max_rows: The most rows, which are credits; the depth is chosen so that they are never exceeded.
         max_depth: The deepest depth wanted, if shallower than the limit would allow.
         output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
+        file_format: The formats of the data: csv, parquet, or both.
+        excel: Write a CSV for people beside them: Excel opens it as it is meant, and it runs no formula.
         refresh: Make, and pay for, a new export although there is one.
     """
     data_dir = Settings.load(output_dir).with_token().data_dir
@@ -48,4 +53,4 @@ async def export_crawl(
         plan = await calculate_depth(address, selected.slug, max_rows, max_depth)
         LOGGER.info("%s", plan.in_words())
         request = await choose_columns(address, selected.slug, plan, fields)
-        return await deliver(request, data_dir, refresh=refresh)
+        return await deliver(request, data_dir, WantedFiles.of(file_format, excel=excel), refresh=refresh)

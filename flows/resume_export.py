@@ -7,6 +7,7 @@ from flows.run_context import reported
 from tasks.exports.errors import ExportUnknown
 from tasks.exports.outcome import Outcome
 from tasks.exports.settings import Settings
+from tasks.exports.wanted import ALL_FILES
 from tasks.ledger.ledger import Ledger
 
 
@@ -26,4 +27,4 @@ async def resume_export(name: str, output_dir: str | None = None) -> Outcome:
             next_step=f"Set BOTIFY_API_URL={request.api} and run the same command again.",
         )
     async with reported(request.org, request.project, settings.data_dir):
-        return await deliver(request, settings.data_dir, refresh=False)
+        return await deliver(request, settings.data_dir, ALL_FILES, refresh=False)

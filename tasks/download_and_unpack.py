@@ -12,24 +12,27 @@ from prefect.context import TaskRunContext
 from tasks.artifacts.progress import Step, show
 from tasks.botify.client import BotifyClient
 from tasks.delivery.downloading import Arrival, Download, Downloader, downloaded_earlier
+from tasks.delivery.publishing import wanted_and_published
 from tasks.exports.cache_key import cache_key
 from tasks.exports.errors import FileGone
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
+from tasks.exports.wanted import WantedFiles
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import State
 
 SHOW_EVERY = 0.5
 
 
-async def download_and_unpack(request: ExportRequest, job_id: str, data_dir: Path) -> Download:
+async def download_and_unpack(request: ExportRequest, job_id: str, data_dir: Path, wanted: WantedFiles) -> Download:
     """Fetch the job's file, unless it is staged already. Raises FileGone, DownloadDamaged, FileRefused, RowsDiffer.
 
     The cached result is believed only while the files that it points at still hold.
     """
-    staged = downloaded_earlier(Places(data_dir).staging(request), job_id) is not None
-    return await _download.with_options(refresh_cache=not staged)(request, job_id, data_dir)
+    wanted = wanted_and_published(request, Places(data_dir), wanted)
+    staged = downloaded_earlier(Places(data_dir).staging(request), job_id, wanted) is not None
+    return await _download.with_options(refresh_cache=not staged)(request, job_id, data_dir, wanted)
 
 
 def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
@@ -37,13 +40,13 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
 
 
 @task(name="download-and-unpack", cache_policy=CacheKeyFnPolicy(cache_key_fn=_key), result_serializer="json")
-async def _download(request: ExportRequest, job_id: str, data_dir: Path) -> Download:
+async def _download(request: ExportRequest, job_id: str, data_dir: Path, wanted: WantedFiles) -> Download:
     arrival = Arrival()
     ledger = Ledger.in_folder(data_dir)
     showing = asyncio.create_task(_show(arrival))
     try:
         async with BotifyClient(Settings.load(data_dir)) as client:
-            downloader = Downloader(client, request, Places(data_dir).staging(request))
+            downloader = Downloader(client, request, Places(data_dir).staging(request), wanted)
             download = await downloader.download(job_id, arrival)
     except FileGone as gone:
         ledger.advance(request, State.GONE, job_id, str(gone))

@@ -15,6 +15,7 @@ from tasks.delivery.preview import preview
 from tasks.exports.outcome import JobUsed, Outcome
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
+from tasks.exports.wanted import WantedFiles
 
 LOGGER = logging.getLogger("botify_export")
 
@@ -30,10 +31,12 @@ async def publish_files(request: ExportRequest, job: JobUsed, download: Download
 
 
 @task(name="find-published-files", cache_policy=NO_CACHE)
-async def find_published_files(request: ExportRequest, data_dir: Path, *, refresh: bool) -> Outcome | None:
-    """Return the export if it is published already and holds against its manifest."""
+async def find_published_files(
+    request: ExportRequest, data_dir: Path, wanted: WantedFiles, *, refresh: bool
+) -> Outcome | None:
+    """Return the export if all that is wanted is published already and holds against its manifest."""
     show(Step.COLUMNS, "Looking for the export on this disk")
-    outcome = await asyncio.to_thread(publishing.find_published, request, Places(data_dir), refresh=refresh)
+    outcome = await asyncio.to_thread(publishing.find_published, request, Places(data_dir), wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")
         await show_report(outcome, preview(outcome))

@@ -2,6 +2,7 @@
 
 import argparse
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from flows.commands.printing import print_json
@@ -12,6 +13,7 @@ from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
 from tasks.exports.project_address import parse_project_address
 from tasks.exports.settings import Settings
+from tasks.exports.wanted import OutputFormat
 
 WIDEST: Final = 40
 
@@ -30,6 +32,8 @@ def run(options: argparse.Namespace) -> None:
             max_rows=options.max_rows,
             max_depth=options.max_depth,
             output_dir=str(options.output_dir) if options.output_dir else None,
+            file_format=OutputFormat(options.format),
+            excel=options.excel,
             refresh=options.refresh,
         )
     )
@@ -45,14 +49,17 @@ def summary(outcome: Outcome) -> str:
     lines = [
         f"{outcome.rows:,} URLs of {outcome.org}/{outcome.project} {outcome.analysis} to depth {outcome.max_depth}, "
         f"{share(outcome.rows, outcome.urls_total)} of the site: {outcome.status}.",
-        f"  CSV       {outcome.csv}",
-        f"  Parquet   {outcome.parquet}",
-        f"  Manifest  {outcome.manifest}",
+        *(f"  {name:<9} {path}" for name, path in _files(outcome)),
         f"  Job       {jobs}",
     ]
     if outcome.flow_run_url:
         lines.append(f"  Run       {outcome.flow_run_url}")
     return "\n".join(lines)
+
+
+def _files(outcome: Outcome) -> list[tuple[str, Path]]:
+    named = [("CSV", outcome.csv), ("Parquet", outcome.parquet), *(("Excel", path) for path in outcome.excel)]
+    return [(name, path) for name, path in (*named, ("Manifest", outcome.manifest)) if path]
 
 
 def first_rows(outcome: Outcome) -> str:

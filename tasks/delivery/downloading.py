@@ -23,8 +23,10 @@ from tasks.delivery.partial import PartialArchive
 from tasks.exports.errors import DataFolderUnusable, DownloadDamaged, FileGone, FileRefused, NotFound, RowsDiffer
 from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
+from tasks.exports.wanted import ALL_FILES, WantedFiles
 from tasks.files.durable import make_folder, rename_durably, write_durably
 from tasks.files.fetch import fetch
+from tasks.files.spreadsheet import write_spreadsheets
 from tasks.files.staging import Limits, Staged, stage
 
 LOGGER = logging.getLogger("botify_export")
@@ -71,13 +73,14 @@ class Downloader:
     client: BotifyClient
     request: ExportRequest
     folder: Path
+    wanted: WantedFiles = ALL_FILES
 
     async def download(self, job_id: str, arrival: Arrival) -> Download:
         """Fetch, unpack, convert and check; nothing is fetched if an earlier process got as far as this.
 
         Raises FileGone, DownloadDamaged, DownloadInterrupted, FileRefused, RowsDiffer, DataFolderUnusable.
         """
-        if earlier := downloaded_earlier(self.folder, job_id):
+        if earlier := downloaded_earlier(self.folder, job_id, self.wanted):
             return earlier
         for left in reversed(range(FETCHES)):
             try:
@@ -147,27 +150,32 @@ class Downloader:
             chunks = fetch(
                 link, client=client, fresh_url=fresh_link, stop=stop, on_bytes=arrival.bytes_came, progress=progress
             )
-            return stage(
+            staged = stage(
                 part.continued(chunks, progress),
                 self.request.columns,
                 self.folder,
-                limits=Limits(),
+                limits=Limits(max_bytes=self.client.settings.max_file_bytes),
+                output=self.wanted.output,
                 metadata=_facts(self.request),
                 on_rows=arrival.rows_came,
             )
+        if not (self.wanted.excel and staged.csv):
+            return staged
+        return staged.model_copy(update={"spreadsheets": write_spreadsheets(staged.csv.path, self.folder)})
 
 
-def downloaded_earlier(folder: Path, job_id: str) -> Download | None:
-    """Return what an earlier process downloaded of this job, if every byte of it still holds."""
+def downloaded_earlier(folder: Path, job_id: str, wanted: WantedFiles) -> Download | None:
+    """Return what an earlier process downloaded of this job, if it is all that is wanted and every byte holds."""
     try:
         download = Download.model_validate_json((folder / RECEIPT).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     except OSError as error:
         raise DataFolderUnusable(f"{folder / RECEIPT} cannot be read: {error.strerror or error}.") from error
-    files = [file for file in (download.staged.csv, download.staged.parquet) if file]
-    intact = all(is_intact(folder / file.path.name, file.sha256) for file in files)
-    return download if download.job_id == job_id and intact else None
+    files = download.staged.files
+    if download.job_id != job_id or not wanted.are_among([file.path.name for file in files]):
+        return None
+    return download if all(is_intact(folder / file.path.name, file.sha256) for file in files) else None
 
 
 def _link(job: Job) -> SecretStr:

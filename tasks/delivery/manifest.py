@@ -65,9 +65,9 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     times: dict[str, datetime]
 
-    def file(self, suffix: str) -> str | None:
-        """Return the name of the file with this suffix, or None if it was not asked for."""
-        return next((file.name for file in self.files if file.name.endswith(suffix)), None)
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        return tuple(file.name for file in self.files)
 
 
 def read_manifest(folder: Path) -> Manifest:

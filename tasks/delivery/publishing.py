@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tasks.delivery.downloading import RECEIPT, Download
 from tasks.delivery.manifest import MANIFEST, Manifest, PublishedFile, problems, read_manifest
 from tasks.exports.outcome import JobUsed, Outcome, Status
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
+from tasks.exports.wanted import CSV, PARQUET, WantedFiles
 from tasks.files.durable import rename_durably, write_durably
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision, ExportRecord, State
@@ -40,10 +43,11 @@ def publish(request: ExportRequest, job: JobUsed, download: Download, places: Pl
     return outcome_of(manifest, folder, Status.COMPLETED, job)
 
 
-def find_published(request: ExportRequest, places: Places, *, refresh: bool) -> Outcome | None:
+def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, *, refresh: bool) -> Outcome | None:
     """Return the export if it is published and every byte of it still holds; None if it has to be made.
 
-    A folder that no longer holds is named in the log, and its files are fetched again from the same job.
+    A folder that no longer holds, or lacks a file that is wanted now, is named in the log: its files are fetched
+    again from the same job.
     """
     ledger = Ledger.in_folder(places.data_dir)
     record = ledger.find(request)
@@ -56,6 +60,9 @@ def find_published(request: ExportRequest, places: Places, *, refresh: bool) -> 
         LOGGER.warning("What was published no longer holds: %s. It is fetched again, from the same job.", found[0])
         return None
     manifest = read_manifest(folder)
+    if not wanted.are_among(manifest.file_names):
+        LOGGER.info("Not all that is wanted was published before: it is fetched again, from the same job.")
+        return None
     if record is None or record.state is not State.PUBLISHED:
         ledger.advance(request, State.PUBLISHED, manifest.job_id, rows=manifest.rows, folder=str(folder))
     return outcome_of(manifest, folder, Status.REUSED, JobUsed(job_id=manifest.job_id, decision=Decision.REUSED))
@@ -63,7 +70,7 @@ def find_published(request: ExportRequest, places: Places, *, refresh: bool) -> 
 
 def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -> Outcome:
     """Return what a run says of a published folder."""
-    csv, parquet = manifest.file(".csv"), manifest.file(".parquet")
+    published = {name: folder / name for name in manifest.file_names}
     return Outcome(
         status=status,
         org=manifest.org,
@@ -72,16 +79,26 @@ def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -
         max_depth=manifest.max_depth,
         rows=manifest.rows,
         urls_total=manifest.urls_total,
-        csv=folder / csv if csv else None,
-        parquet=folder / parquet if parquet else None,
+        csv=published.pop(CSV, None),
+        parquet=published.pop(PARQUET, None),
+        excel=tuple(published.values()),
         manifest=folder / MANIFEST,
         jobs=(job,),
     )
 
 
+def wanted_and_published(request: ExportRequest, places: Places, wanted: WantedFiles) -> WantedFiles:
+    """Return the wanted files and those published before: whoever reads one of them keeps it."""
+    record = Ledger.in_folder(places.data_dir).find(request)
+    try:
+        manifest = read_manifest(places.published(request, record.name if record else request.name))
+    except (FileNotFoundError, ValidationError):
+        return wanted
+    return wanted.and_those(manifest.file_names)
+
+
 def _manifest(request: ExportRequest, job: JobUsed, download: Download, record: ExportRecord | None) -> Manifest:
     staged = download.staged
-    files = [file for file in (staged.csv, staged.parquet) if file]
     times = {event.state.value: event.at for event in record.history} if record else {}
     return Manifest(
         org=request.org,
@@ -98,7 +115,7 @@ def _manifest(request: ExportRequest, job: JobUsed, download: Download, record: 
         rows_predicted=request.expected.rows,
         rows=staged.rows,
         columns=request.columns,
-        files=tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in files),
+        files=tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in staged.files),
         checks=download.checks,
         archive=staged.archive,
         normalised=staged.normalised,

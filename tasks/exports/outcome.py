@@ -36,6 +36,7 @@ class Outcome(BaseModel):
     urls_total: int
     csv: Path | None
     parquet: Path | None
+    excel: tuple[Path, ...] = ()
     manifest: Path
     jobs: tuple[JobUsed, ...]
     flow_run_id: str | None = None

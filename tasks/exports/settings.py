@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     poll_max_seconds: float = Field(default=30, gt=0)
     job_timeout: float = Field(default=4 * 3600, ge=0)
     requests_per_second: int = Field(default=5, ge=1)
+    max_file_bytes: int = Field(default=64 * 1024**3, ge=1)
     row_tolerance: float = Field(default=0, ge=0, lt=1)
     ambiguous_grace: float = Field(default=60, ge=0)
     on_ambiguous: OnAmbiguous = OnAmbiguous.RESUBMIT

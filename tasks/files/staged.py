@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,24 +9,6 @@ from typing import Self
 from pydantic import BaseModel
 
 from tasks.files.archive import ArchiveFacts
-
-
-class OutputFormat(StrEnum):
-    """Which files are wanted."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-    BOTH = "both"
-
-    @property
-    def wants_csv(self) -> bool:
-        """Whether the CSV file is kept."""
-        return self is not OutputFormat.PARQUET
-
-    @property
-    def wants_parquet(self) -> bool:
-        """Whether a Parquet file is written."""
-        return self is not OutputFormat.CSV
 
 
 class StagedFile(BaseModel, frozen=True):
@@ -57,6 +38,12 @@ class Staged(BaseModel, frozen=True):
     normalised: tuple[str, ...]
     kept_as_text: tuple[KeptAsText, ...]
     duplicate_url: str | None
+    spreadsheets: tuple[StagedFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[StagedFile, ...]:
+        """All that was written."""
+        return (*(file for file in (self.csv, self.parquet) if file), *self.spreadsheets)
 
 
 _SYNCED_TOGETHER = 32 * 1024 * 1024

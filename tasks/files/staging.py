@@ -16,19 +16,18 @@ import pyarrow as pa
 
 from tasks.exports.columns import Column, parquet_names
 from tasks.exports.errors import DataFolderUnusable, FileRefused
+from tasks.exports.wanted import CSV, PARQUET, OutputFormat
 from tasks.files.archive import Limits, Tally, unpack
 from tasks.files.duplicates import UrlOrder, first_duplicate
 from tasks.files.heading import Heading, read_heading
 from tasks.files.parquet import ParquetFile, row_groups
 from tasks.files.parsing import BLOCK_SIZES, RecordTooLong, text_batches
 from tasks.files.relay import Relay
-from tasks.files.staged import HashedFile, KeptAsText, OutputFormat, Staged, StagedFile
+from tasks.files.staged import HashedFile, KeptAsText, Staged, StagedFile
 from tasks.files.typed import TypedColumns
 
-__all__ = ["CSV_NAME", "PARQUET_NAME", "KeptAsText", "Limits", "OutputFormat", "Staged", "StagedFile", "stage"]
+__all__ = ["KeptAsText", "Limits", "OutputFormat", "Staged", "StagedFile", "stage"]
 
-CSV_NAME = "pages.csv"
-PARQUET_NAME = "pages.parquet"
 
 
 def stage(
@@ -109,7 +108,7 @@ class _Staging:
 
     def run(self, chunks: Iterator[bytes], limits: Limits) -> Staged:
         tally = Tally()
-        with HashedFile(self._folder / CSV_NAME) as csv, Relay() as relay:
+        with HashedFile(self._folder / CSV) as csv, Relay() as relay:
             landing = _Landing(csv, self._columns)
             packets = relay.ahead(chunks, 16, "download")
             blocks = relay.ahead(landing.land(unpack(packets, limits, tally=tally, folder=self._folder)), 4, "unpack")
@@ -154,7 +153,7 @@ class _Staging:
     def _write(self, relay: Relay, texts: Iterator[pa.Table]) -> bool:
         columns = TypedColumns(self._columns, self._kept_as_text)
         groups = relay.ahead(columns.typed(texts), 1, "parse")
-        with ParquetFile(self._folder / PARQUET_NAME, columns.schema.with_metadata(dict(self._metadata))) as parquet:
+        with ParquetFile(self._folder / PARQUET, columns.schema.with_metadata(dict(self._metadata))) as parquet:
             for group in self._counted(groups):
                 if columns.all_fit:
                     parquet.write(group)
@@ -171,7 +170,7 @@ class _Staging:
             self._on_rows(self._rows)
 
     def _landed(self, heading: Heading) -> Iterator[bytes]:
-        with (self._folder / CSV_NAME).open("rb") as csv:
+        with (self._folder / CSV).open("rb") as csv:
             csv.seek(len(heading.header))
             while block := csv.read(BLOCK_SIZES[0]):
                 yield block

@@ -18,6 +18,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "poll_max_seconds": 30,
         "job_timeout": 14_400,
         "requests_per_second": 5,
+        "max_file_bytes": 64 * 1024**3,
         "row_tolerance": 0,
         "ambiguous_grace": 60,
         "on_ambiguous": "resubmit",
