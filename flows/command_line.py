@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tasks.botify.fields import DEFAULT_FIELDS, NAMES
@@ -28,13 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command is not _sandbox:
+    if rest and options.command != "sandbox":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: in order, and with exit code 4
-    command: Callable[[argparse.Namespace], None] = options.command
+    _quieten_prefect()
     try:
-        command(options)
+        # Imported when it is used: only some commands need Prefect, which takes a second and a half.
+        getattr(import_module(f"flows.commands.{options.command}"), options.command)(options)
     except ExportError as error:
         return _say(error)
     except KeyboardInterrupt:
@@ -51,60 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _say(error: ExportError) -> int:
     print(str(error), *filter(None, [error.next_step]), sep="\n", file=sys.stderr)
     return error.exit_code
-
-
-# A command is imported when it is used: only `run` and `demo` need Prefect, which takes a second and a half.
-
-
-def _run(options: argparse.Namespace) -> None:
-    _quieten_prefect()
-    from flows.commands.run import run
-
-    run(options)
-
-
-def _plan(options: argparse.Namespace) -> None:
-    from flows.commands.plan import plan
-
-    plan(options)
-
-
-def _analyses(options: argparse.Namespace) -> None:
-    from flows.commands.analyses import analyses
-
-    analyses(options)
-
-
-def _exports(options: argparse.Namespace) -> None:
-    from flows.commands.exports import exports
-
-    exports(options)
-
-
-def _resume(options: argparse.Namespace) -> None:
-    _quieten_prefect()
-    from flows.commands.resume import resume
-
-    resume(options)
-
-
-def _verify(options: argparse.Namespace) -> None:
-    from flows.commands.verify import verify
-
-    verify(options)
-
-
-def _sandbox(options: argparse.Namespace) -> None:
-    from deployments.sandbox import serve_until_interrupted
-
-    sys.exit(serve_until_interrupted(options.rest))
-
-
-def _demo(options: argparse.Namespace) -> None:
-    _quieten_prefect()
-    from flows.commands.demo import demo
-
-    demo(options)
 
 
 def _quieten_prefect() -> None:
@@ -130,32 +78,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+    def command(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        added.set_defaults(command=function)
+        added.set_defaults(command=name)
         return added
 
-    run = command("run", _run, "export a crawl's pages to checked CSV and Parquet files")
-    _add_what_is_exported(run)
-    formats = [output.value for output in OutputFormat]
-    run.add_argument("--format", choices=formats, default="both", help="the formats of the data (both)")
-    run.add_argument("--excel", action="store_true", help="write a CSV beside them that Excel opens as it is meant")
-    run.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
-    _add_what_is_exported(command("plan", _plan, "show what `run` would export and what it costs; creates no job"))
-    _add_project(command("analyses", _analyses, "list the project's analyses, newest first"))
-    _add_output(command("exports", _exports, "list every export that the data folder knows, and what to do about it"))
-    resume = command("resume", _resume, "carry every unfinished export, or those named, to its end")
+    _add_run_options(command("run", "export a crawl's pages to checked CSV and Parquet files"))
+    _add_what_is_exported(command("plan", "show what `run` would export and what it costs; creates no job"))
+    _add_project(command("analyses", "list the project's analyses, newest first"))
+    _add_output(command("exports", "list every export that the data folder knows, and what to do about it"))
+    resume = command("resume", "carry every unfinished export, or those named, to its end")
     resume.add_argument("names", nargs="*", metavar="NAME", help="an export's name, job or fingerprint")
     _add_output(resume)
-    verify = command("verify", _verify, "prove published files against their manifests, without asking anybody")
+    verify = command("verify", "prove published files against their manifests, without asking anybody")
     verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a published folder, or a file in it")
     _add_output(verify)
-    command("demo", _demo, "run an export against a Botify that lives on this machine")
+    command("demo", "run an export against a Botify that lives on this machine")
     # The sandbox reads its own options: to know them here would load its web server with every command.
-    commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False).set_defaults(
-        command=_sandbox
-    )
+    sandbox = commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False)
+    sandbox.set_defaults(command="sandbox")
     return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_what_is_exported(parser)
+    formats = [output.value for output in OutputFormat]
+    parser.add_argument("--format", choices=formats, default="both", help="the formats of the data (both)")
+    parser.add_argument("--excel", action="store_true", help="write a CSV beside them that Excel opens as it is meant")
+    parser.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:

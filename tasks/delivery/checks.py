@@ -1,5 +1,7 @@
 """The checks that stand between a file and its publication."""
 
+from pydantic import JsonValue
+
 from tasks.delivery.manifest import Check
 from tasks.exports.errors import RowsDiffer
 from tasks.files.staging import Staged
@@ -8,22 +10,34 @@ from tasks.files.staging import Staged
 LINES_THAT_ARE_NO_ROWS = 2
 
 
-def checks(staged: Staged, *, rows_expected: int, nb_lines: int | None, tolerance: float) -> tuple[Check, ...]:
-    """Compare the rows found with the count asked before the export, and with the job's own where it gives one."""
+def checks(
+    staged: Staged, *, length: int | None, rows_expected: int, nb_lines: int | None, tolerance: float
+) -> tuple[Check, ...]:
+    """Compare what came with what was announced and counted before; `length` in bytes, where the host gave it.
+
+    The checksums stand here with their number for the manifest: a file that fails one is never staged.
+    """
     allowed = int(rows_expected * tolerance)
+    archive = staged.archive
     found = [
-        Check(
-            name="rows are those counted with the same filter",
-            expected=rows_expected,
-            found=staged.rows,
-            passed=abs(staged.rows - rows_expected) <= allowed,
+        _check("bytes are those announced", length, archive.bytes, length in (None, archive.bytes)),
+        _check(f"checksums of the {archive.kind} members hold", archive.members, archive.members, passed=True),
+        _check(
+            "rows are those counted with the same filter",
+            rows_expected,
+            staged.rows,
+            abs(staged.rows - rows_expected) <= allowed,
         ),
-        Check(name="no URL stands twice", expected=None, found=staged.duplicate_url, passed=not staged.duplicate_url),
+        _check("no URL stands twice", None, staged.duplicate_url, not staged.duplicate_url),
     ]
     if nb_lines is not None:
         within = -allowed <= nb_lines - staged.rows <= LINES_THAT_ARE_NO_ROWS + allowed
-        found.append(Check(name="rows are those the job reports", expected=nb_lines, found=staged.rows, passed=within))
+        found.append(_check("rows are those the job reports", nb_lines, staged.rows, within))
     return tuple(found)
+
+
+def _check(name: str, expected: JsonValue, found: JsonValue, passed: bool) -> Check:
+    return Check(name=name, expected=expected, found=found, passed=passed)
 
 
 def refuse_unless_all_hold(found: tuple[Check, ...]) -> None:

@@ -107,9 +107,13 @@ class Downloader:
             part.forget()
             raise
         part.forget()
-        tolerance = self.client.settings.row_tolerance
-        expected = self.request.expected.rows
-        found = checks(staged, rows_expected=expected, nb_lines=job.results.nb_lines, tolerance=tolerance)
+        found = checks(
+            staged,
+            length=arrival.expected,
+            rows_expected=self.request.expected.rows,
+            nb_lines=job.results.nb_lines,
+            tolerance=self.client.settings.row_tolerance,
+        )
         refuse_unless_all_hold(found)
         download = Download(job_id=job_id, staged=staged, checks=found, finished_at=datetime.now(UTC))
         write_durably(self.folder / RECEIPT, download.model_dump_json().encode())

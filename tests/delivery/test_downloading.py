@@ -124,7 +124,9 @@ async def test_booleans_are_booleans_however_they_are_written(serve: Serve, bool
     "faults",
     [
         ["download 1: cut at 1000"],
-        ["download 1-4: cut at 2000"],
+        ["download 1-5: cut at 1500"],
+        ["download 1: cut at 2000", "download 2: expired 410"],
+        ["download 1: cut at 2000", "download 2: answer 503 html", "download 3: drop"],
         ["download 1: answer 503 html"],
         ["download 1: drop"],
         ["download 1: flip at 4000"],

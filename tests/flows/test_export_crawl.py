@@ -106,6 +106,8 @@ async def test_the_manifest_says_what_was_asked_and_what_came(serve: Serve, tmp_
     assert (manifest.job_id, manifest.decision) == ("1001", "submitted")
     assert (manifest.rows_predicted, manifest.rows) == (494, 494)
     assert [(check.name, check.passed) for check in manifest.checks] == [
+        ("bytes are those announced", True),
+        ("checksums of the gzip members hold", True),
         ("rows are those counted with the same filter", True),
         ("no URL stands twice", True),
         ("rows are those the job reports", True),
