@@ -8,7 +8,7 @@ from typing import Final
 from flows.commands.printing import print_json
 from flows.export_crawl import export_crawl
 from flows.running import run_flow
-from tasks.delivery.preview import preview
+from tasks.delivery.preview import preview, short_url
 from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
 from tasks.exports.project_address import parse_project_address
@@ -65,5 +65,5 @@ def _files(outcome: Outcome) -> list[tuple[str, Path]]:
 def first_rows(outcome: Outcome) -> str:
     """Show the first rows as a table that fits a terminal."""
     rows = preview(outcome)
-    rows["url"] = rows["url"].map(lambda url: url if len(url) <= WIDEST else f"…{url[1 - WIDEST :]}")  # the end differs
+    rows["url"] = rows["url"].map(lambda url: short_url(url, WIDEST))
     return rows.to_string(index=False, max_colwidth=WIDEST, justify="left")

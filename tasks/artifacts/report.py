@@ -7,6 +7,7 @@ from prefect.artifacts import acreate_markdown_artifact
 
 from tasks.artifacts.guarded import guarded
 from tasks.artifacts.keys import artifact_key
+from tasks.delivery.preview import short_url
 from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
 
@@ -33,13 +34,20 @@ def report(outcome: Outcome, preview: pd.DataFrame) -> str:
         "Manifest": f"`{outcome.manifest}`",
     }
     numbers = _table(["", ""], [[f"**{name}**", value] for name, value in facts.items()])
-    rows = [[_cell(value) for value in row] for row in preview.itertuples(index=False)]
+    # A URL is code as well: the page would make a shortened one a link to nowhere.
+    rows = [
+        [_code(short_url(url, WIDEST_CELL)), *map(_cell, others)] for url, *others in preview.itertuples(index=False)
+    ]
     return f"## {outcome.rows:,} URLs\n\n{numbers}\n\n### The first rows\n\n{_table(list(preview.columns), rows)}\n"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(url: str) -> str:
+    return "`" + url.replace("`", "%60").replace("|", "%7C") + "`"
 
 
 def _cell(value: object) -> str:

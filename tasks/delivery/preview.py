@@ -10,6 +10,11 @@ from tasks.exports.outcome import Outcome
 ROWS: Final = 5
 
 
+def short_url(url: str, widest: int) -> str:
+    """Shorten a URL at its beginning: the end is what tells the pages of a site apart."""
+    return url if len(url) <= widest else f"…{url[1 - widest :]}"
+
+
 def preview(outcome: Outcome, rows: int = ROWS) -> pd.DataFrame:
     """Return the first rows; reads no more of the file than it needs."""
     if outcome.parquet:

@@ -102,10 +102,11 @@ def choose_depth(table: DepthTable, *, max_rows: int, max_depth: int | None = No
 
 
 def share(part: int, whole: int) -> str:
-    """Write part of whole as a percentage that says 100 % only of everything, and 0 % only of nothing."""
-    if part in (0, whole):
-        return "0 %" if part == 0 and whole else "100 %"
-    return f"{min(max(part / whole * 100, 0.1), 99.9):.1f} %"
+    """Write part of whole as a percentage that says 100.0 % only of everything, and 0.0 % only of nothing."""
+    percent = part / whole * 100 if whole else 100.0
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    return "> 99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
 
 
 def depth_rows(plan: DepthPlan) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ def test_where_no_depth_fits_the_sentence_says_why(
             1_000_000,
             "303,560 URLs to depth 3, 17.0 % of the site; 1,128,560 to depth 4 would exceed the limit of 1,000,000.",
         ),
-        ({0: 1, 1: 9}, 10, "10 URLs to depth 1, 100 % of the site."),
+        ({0: 1, 1: 9}, 10, "10 URLs to depth 1, 100.0 % of the site."),
         (
             {0: 1, 1: 9, None: 90},
             10,
@@ -112,7 +112,15 @@ def test_whatever_the_depths_the_plan_fits_and_nothing_deeper_would(
 
 @pytest.mark.parametrize(
     ("part", "whole", "words"),
-    [(0, 10, "0 %"), (10, 10, "100 %"), (1, 1_000_000, "0.1 %"), (999_999, 1_000_000, "99.9 %"), (1, 3, "33.3 %")],
+    [
+        (0, 10, "0.0 %"),
+        (10, 10, "100.0 %"),
+        (1, 1_000_000, "< 0.1 %"),
+        (999_999, 1_000_000, "> 99.9 %"),
+        (999, 1_000, "99.9 %"),
+        (1, 3, "33.3 %"),
+        (0, 0, "100.0 %"),
+    ],
 )
 def test_a_share_is_whole_only_when_it_is_everything(part: int, whole: int, words: str) -> None:
     """A rounded 100 % would hide what is missing."""
