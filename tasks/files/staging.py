@@ -29,7 +29,6 @@ from tasks.files.typed import TypedColumns
 __all__ = ["KeptAsText", "Limits", "OutputFormat", "Staged", "StagedFile", "stage"]
 
 
-
 def stage(
     chunks: Iterator[bytes],
     columns: Sequence[Column],
