@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tasks.botify.fields import DEFAULT_FIELDS, NAMES
 from tasks.exports.errors import ExportError, Interrupted
+from tasks.exports.site import Coverage
 from tasks.exports.version import VERSION
 from tasks.exports.wanted import OutputFormat
 
@@ -106,6 +107,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=formats, default="both", help="the formats of the data (both)")
     parser.add_argument("--excel", action="store_true", help="write a CSV beside them that Excel opens as it is meant")
     parser.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
+    parser.add_argument(
+        "--max-credits",
+        type=_at_least(0),
+        metavar="N",
+        help="stop before anything is paid for, if more than N would be",
+    )
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +138,14 @@ def _add_what_is_exported(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-depth", type=_at_least(0), metavar="N", help="the deepest depth wanted")
     parser.add_argument(
         "--max-rows", type=_at_least(1), default=1_000_000, metavar="N", help="the most rows, and credits (1000000)"
+    )
+    parser.add_argument(
+        "--coverage",
+        type=Coverage,
+        choices=list(Coverage),
+        default=Coverage.DEPTH,
+        metavar="depth|full",
+        help="what fits one job of --max-rows, or every URL in as many jobs as that takes (depth)",
     )
 
 

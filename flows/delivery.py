@@ -15,7 +15,10 @@ from tasks.download_and_unpack import download_and_unpack
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
+from tasks.exports.site import SiteRequest
 from tasks.exports.wanted import WantedFiles
+from tasks.ledger.credits import refuse_beyond, still_to_pay
+from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import export_lock
 from tasks.poll_job import poll_job
 from tasks.publish_files import find_published_files, publish_files
@@ -24,11 +27,20 @@ from tasks.submit_job import submit_job
 LOGGER = logging.getLogger("botify_export")
 
 
-async def deliver(request: ExportRequest, data_dir: Path, wanted: WantedFiles, *, refresh: bool) -> Outcome:
+async def deliver(
+    request: ExportRequest,
+    data_dir: Path,
+    wanted: WantedFiles,
+    *,
+    refresh: bool = False,
+    max_credits: int | None = None,
+) -> Outcome:
     """Bring the export to its files: what is there is used, what is missing is done."""
     async with alone(request, data_dir):
         if published := await find_published_files(request, data_dir, wanted, refresh=refresh):
             return delivered(published)
+        to_pay = still_to_pay(Ledger.in_folder(data_dir), request, refresh=refresh)
+        refuse_beyond(max_credits, to_pay, request.expected.rows)
         job = await submit_job(request, data_dir, refresh=refresh)
         await poll_job(request, job.job_id, data_dir)
         download = await download_and_unpack(request, job.job_id, data_dir, wanted)
@@ -36,7 +48,7 @@ async def deliver(request: ExportRequest, data_dir: Path, wanted: WantedFiles, *
 
 
 @asynccontextmanager
-async def alone(request: ExportRequest, data_dir: Path) -> AsyncIterator[None]:
+async def alone(request: ExportRequest | SiteRequest, data_dir: Path) -> AsyncIterator[None]:
     """Be the only one at this export; whoever comes second waits, says for whom, and finds the work done."""
 
     def waiting(holder: str) -> None:

@@ -4,11 +4,13 @@ from prefect import flow
 
 from flows.delivery import deliver
 from flows.run_context import reported
+from flows.site_delivery import deliver_site
 from tasks.exports.errors import ExportUnknown
 from tasks.exports.outcome import Outcome
 from tasks.exports.settings import Settings
 from tasks.exports.wanted import ALL_FILES
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.sites import SiteLedger, SiteRecord
 
 
 @flow(name="resume-export")
@@ -20,11 +22,15 @@ async def resume_export(name: str, output_dir: str | None = None) -> Outcome:
         output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
     """
     settings = Settings.load(output_dir).with_token()
-    request = Ledger.in_folder(settings.data_dir).named(name).request
+    data_dir = settings.data_dir
+    export = SiteLedger.in_folder(data_dir).named(name) or Ledger.in_folder(data_dir).named(name)
+    request = export.request
     if request.api != settings.api_url:
         raise ExportUnknown(
             f"{name} is an export of {request.api}, and BOTIFY_API_URL is {settings.api_url}.",
             next_step=f"Set BOTIFY_API_URL={request.api} and run the same command again.",
         )
-    async with reported(request.org, request.project, settings.data_dir):
-        return await deliver(request, settings.data_dir, ALL_FILES, refresh=False)
+    async with reported(request.org, request.project, data_dir):
+        if isinstance(export, SiteRecord):
+            return await deliver_site(export.request, export.plan, data_dir, ALL_FILES)
+        return await deliver(export.request, data_dir, ALL_FILES)

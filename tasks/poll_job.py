@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from tasks.artifacts.progress import Step, show
 from tasks.botify.client import BotifyClient
+from tasks.botify.job_board import JobBoard
 from tasks.botify.jobs import Job
 from tasks.botify.waiting import Look, failure_of, wait_for_job
 from tasks.exports.errors import ExportError, FileGone
@@ -34,12 +35,15 @@ async def _is_unexpected(_: Task[..., Any], __: TaskRun, state: State[Any]) -> b
     retry_delay_seconds=10,
     retry_condition_fn=_is_unexpected,
 )
-async def poll_job(request: ExportRequest, job_id: str, data_dir: Path) -> None:
-    """Wait until the job is done. Raises JobFailed, JobStillRunning, FileGone, BotifyRefused."""
+async def poll_job(request: ExportRequest, job_id: str, data_dir: Path, board: JobBoard | None = None) -> None:
+    """Wait until the job is done, together with the other jobs on the board.
+
+    Raises JobFailed, JobStillRunning, FileGone, BotifyRefused.
+    """
     ledger = Ledger.in_folder(data_dir)
     async with BotifyClient(Settings.load(data_dir)) as client:
         try:
-            job = await wait_for_job(client, job_id, _show_look)
+            job = await wait_for_job(client, job_id, _show_look, board)
         except FileGone as gone:
             ledger.advance(request, record.State.GONE, job_id, str(gone))
             raise

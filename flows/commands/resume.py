@@ -16,6 +16,7 @@ from tasks.exports.places import Places
 from tasks.exports.settings import Settings
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import ExportRecord, State
+from tasks.ledger.sites import SiteLedger, SiteRecord
 
 
 class Resumed(BaseModel):
@@ -34,7 +35,9 @@ def resume(options: argparse.Namespace) -> None:
     """
     settings = Settings.load(options.output_dir).with_token()
     ledger = Ledger.in_folder(settings.data_dir)
-    names = [ledger.named(name).fingerprint for name in options.names] or _unfinished(settings, ledger)
+    sites = SiteLedger.in_folder(settings.data_dir)
+    known = [sites.named(name) or ledger.named(name) for name in options.names]
+    names = [record.request.fingerprint for record in known or _unfinished(Places(settings.data_dir), ledger, sites)]
     output_dir = str(options.output_dir) if options.output_dir else None
     ended = dict(zip(names, run_flows([partial(resume_export, name, output_dir) for name in names]), strict=True))
     outcomes = tuple(outcome for outcome in ended.values() if isinstance(outcome, Outcome))
@@ -49,12 +52,23 @@ def resume(options: argparse.Namespace) -> None:
         raise next(iter(failures.values()))
 
 
-def _unfinished(settings: Settings, ledger: Ledger) -> list[str]:
-    places = Places(settings.data_dir)
-    records = [record for record in ledger.all() if isinstance(record, ExportRecord)]
-    wanted = (record for record in records if record.state.is_unfinished or _files_are_missing(record, places))
-    return [record.fingerprint for record in wanted]
+def _unfinished(places: Places, ledger: Ledger, sites: SiteLedger) -> list[SiteRecord | ExportRecord]:
+    """Return what is not at its end, whole sites first; they bring their slices along."""
+    wholes = [site for site in sites.all() if isinstance(site, SiteRecord)]
+    slices = {each.fingerprint for site in wholes for each in site.slices}
+    alone = [
+        record
+        for record in ledger.all()
+        if isinstance(record, ExportRecord) and (record.fingerprint not in slices or record.state is State.PUBLISHED)
+    ]
+    unfinished_sites = [site for site in wholes if not site.is_published or _files_are_missing(site, places)]
+    unfinished = [
+        record
+        for record in alone
+        if record.state.is_unfinished or (record.state is State.PUBLISHED and _files_are_missing(record, places))
+    ]
+    return [*unfinished_sites, *unfinished]
 
 
-def _files_are_missing(record: ExportRecord, places: Places) -> bool:
-    return record.state is State.PUBLISHED and not places.published(record.request, record.name).exists()
+def _files_are_missing(record: SiteRecord | ExportRecord, places: Places) -> bool:
+    return not places.published(record.request, record.name).exists()

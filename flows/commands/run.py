@@ -13,6 +13,7 @@ from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
 from tasks.exports.project_address import parse_project_address
 from tasks.exports.settings import Settings
+from tasks.exports.site import check_coverage
 from tasks.exports.wanted import OutputFormat
 
 WIDEST: Final = 40
@@ -23,6 +24,7 @@ def run(options: argparse.Namespace) -> None:
     # What can be wrong without asking anybody is said at once, not after Prefect has started.
     Settings.load(options.output_dir).with_token()
     parse_project_address(options.url)
+    check_coverage(options.coverage, options.max_depth)
     outcome = run_flow(
         partial(
             export_crawl,
@@ -35,6 +37,8 @@ def run(options: argparse.Namespace) -> None:
             file_format=OutputFormat(options.format),
             excel=options.excel,
             refresh=options.refresh,
+            coverage=options.coverage,
+            max_credits=options.max_credits,
         )
     )
     if options.json:
@@ -45,12 +49,13 @@ def run(options: argparse.Namespace) -> None:
 
 def summary(outcome: Outcome) -> str:
     """Say what was delivered, in lines that can be read and copied from."""
-    jobs = ", ".join(f"{job.job_id} ({job.decision})" for job in outcome.jobs)
+    jobs = outcome.jobs_in_words()
+    depth = "" if outcome.max_depth is None else f" to depth {outcome.max_depth}"
     lines = [
-        f"{outcome.rows:,} URLs of {outcome.org}/{outcome.project} {outcome.analysis} to depth {outcome.max_depth}, "
+        f"{outcome.rows:,} URLs of {outcome.org}/{outcome.project} {outcome.analysis}{depth}, "
         f"{share(outcome.rows, outcome.urls_total)} of the site: {outcome.status}.",
         *(f"  {name:<9} {path}" for name, path in _files(outcome)),
-        f"  Job       {jobs}",
+        f"  {'Job' if len(outcome.jobs) == 1 else 'Jobs':<9} {jobs}",
     ]
     if outcome.flow_run_url:
         lines.append(f"  Run       {outcome.flow_run_url}")

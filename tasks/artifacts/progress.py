@@ -1,7 +1,7 @@
 """How far a run is: one progress artifact for Prefect's page, one line for the terminal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -65,6 +65,39 @@ def watching(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watchers.reset(token)
+
+
+class SliceProgress:
+    """The progress of slices that run side by side as that of one run: a mean, each slice weighed by its rows."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self._rows = rows
+        self._percents = [float(Step.SUBMIT.value)] * len(rows)
+
+    @contextmanager
+    def of_slice(self, number: int) -> Iterator[None]:
+        """Take what is shown inside for the progress of the slice with this number (from 0)."""
+        watchers = _watchers.get()
+
+        def changed(progress: Progress) -> None:
+            self._percents[number] = progress.percent
+            text = f"{self._done()} of {len(self._rows)} slices: slice {number + 1}: {progress.text}"
+            for watcher in watchers:
+                watcher(Progress(self._mean(), text))
+
+        token = _watchers.set((changed,))
+        try:
+            yield
+            changed(Progress(Step.PUBLISH.value, "done"))
+        finally:
+            _watchers.reset(token)
+
+    def _done(self) -> int:
+        return sum(percent >= Step.PUBLISH.value for percent in self._percents)
+
+    def _mean(self) -> float:
+        weighted = sum(rows * percent for rows, percent in zip(self._rows, self._percents, strict=True))
+        return round(weighted / sum(self._rows), 1)
 
 
 @asynccontextmanager

@@ -22,13 +22,12 @@ async def show_report(outcome: Outcome, preview: pd.DataFrame) -> None:
 
 def report(outcome: Outcome, preview: pd.DataFrame) -> str:
     """Write the report as GitHub-flavoured Markdown. Paths are code: Prefect's page opens no link to a file."""
-    jobs = ", ".join(f"{job.job_id} ({job.decision})" for job in outcome.jobs)
     depth = "" if outcome.max_depth is None else f" to depth {outcome.max_depth}"
     facts = {
         "Crawl": f"{outcome.org}/{outcome.project} {outcome.analysis}{depth}",
         "Rows": f"{outcome.rows:,} of {outcome.urls_total:,} URLs ({share(outcome.rows, outcome.urls_total)})",
         "Status": f"{outcome.status}",
-        "Job": jobs,
+        "Job": outcome.jobs_in_words(),
         "CSV": f"`{outcome.csv}`" if outcome.csv else "not asked for",
         "Parquet": f"`{outcome.parquet}`" if outcome.parquet else "not asked for",
         "Manifest": f"`{outcome.manifest}`",

@@ -8,7 +8,7 @@ from tasks.botify.client import BotifyClient
 from tasks.botify.paging import Page, pages
 from tasks.exports.depth import DepthPlan, DepthTable, choose_depth
 from tasks.exports.errors import RowsDiffer
-from tasks.exports.filters import ToDepth
+from tasks.exports.filters import Filter, ToDepth
 from tasks.exports.project_address import ProjectAddress
 
 PAGE_SIZE: Final = 500
@@ -35,11 +35,17 @@ async def count_by_depth(client: BotifyClient, address: ProjectAddress, analysis
     return DepthTable.of((_as_depth(row.dimensions[0]), row.metrics[0]) for row in rows)
 
 
-async def count_urls(client: BotifyClient, address: ProjectAddress, analysis: str, only: ToDepth) -> int:
+async def count_urls(client: BotifyClient, address: ProjectAddress, analysis: str, only: Filter) -> int:
     """Count the URLs that the filter lets through, with the very filter object that the export uses."""
     collection = f"crawl.{analysis}"
     query: dict[str, JsonValue] = {"dimensions": [], "filters": only.bql(collection)}
     rows = await _count(client, address, collection, query, f"The URLs of {address} {analysis} {only.in_words()}")
+    return sum(row.metrics[0] for row in rows)
+
+
+async def count_all(client: BotifyClient, address: ProjectAddress, analysis: str) -> int:
+    """Count all URLs of the analysis."""
+    rows = await _count(client, address, f"crawl.{analysis}", {"dimensions": []}, f"The URLs of {address} {analysis}")
     return sum(row.metrics[0] for row in rows)
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from tasks.botify.answers import ALREADY_RUNNING, UnreadableAnswer, json_body, refusal, refused
-from tasks.botify.client import SUBMIT_TIMEOUT, BotifyClient, network_words, retry_after
+from tasks.botify.client import SUBMIT_TIMEOUT, TRIES, BotifyClient, network_words, retry_after
 from tasks.botify.lenient import Count, Date, Word
 from tasks.botify.paging import Page, pages
 
@@ -143,8 +143,8 @@ async def read_job(client: BotifyClient, job_id: str, *, tries: int) -> Job:
     return await client.read(f"Job {job_id}", ("jobs", job_id), _JOB, tries=tries)
 
 
-async def list_jobs(client: BotifyClient, project: str) -> AsyncIterator[list[Job]]:
+async def list_jobs(client: BotifyClient, project: str, *, tries: int = TRIES) -> AsyncIterator[list[Job]]:
     """Yield the project's export jobs page by page, in an order that Botify does not document (§5.3)."""
     params: dict[str, str | int] = {"project": project, "job_type": "export", "page": 1, "size": LIST_PAGE_SIZE}
-    async for page in pages(client, f"The export jobs of {project}", ("jobs",), _PAGE, params=params):
+    async for page in pages(client, f"The export jobs of {project}", ("jobs",), _PAGE, params=params, tries=tries):
         yield page

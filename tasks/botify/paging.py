@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from tasks.botify.client import BotifyClient
+from tasks.botify.client import TRIES, BotifyClient
 from tasks.exports.errors import BotifyUnavailable
 
 Row = TypeVar("Row")
@@ -27,6 +27,7 @@ async def pages(
     *,
     params: dict[str, str | int],
     query: JsonValue = None,
+    tries: int = TRIES,
 ) -> AsyncIterator[list[Row]]:
     """Yield the rows page by page until `next` is null.
 
@@ -39,6 +40,6 @@ async def pages(
         if here in asked:
             raise BotifyUnavailable(f"{what}: the pages of Botify's answer lead in a circle.")
         asked.append(here)
-        answer = await client.read(what, path, page, params=here, query=query)
+        answer = await client.read(what, path, page, params=here, query=query, tries=tries)
         yield answer.results
         here = params | dict(parse_qsl(urlsplit(answer.next).query)) if answer.next else None

@@ -8,7 +8,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from tasks.botify.client import BotifyClient
-from tasks.botify.jobs import Job, read_job
+from tasks.botify.job_board import JobBoard
+from tasks.botify.jobs import Job
 from tasks.botify.retries import waits
 from tasks.exports.errors import BotifyRefused, BotifyUnavailable, FileGone, JobFailed, JobStillRunning, NotFound
 from tasks.exports.request import ExportRequest
@@ -35,8 +36,12 @@ class Look(BaseModel):
         return f"{self.status} after {self.elapsed:.0f} s; look {self.number + 1} in {self.next_in:.0f} s"
 
 
-async def wait_for_job(client: BotifyClient, job_id: str, on_look: Callable[[Look], None]) -> Job:
+async def wait_for_job(
+    client: BotifyClient, job_id: str, on_look: Callable[[Look], None], board: JobBoard | None = None
+) -> Job:
     """Look at the job until it is DONE or FAILED; every other word means that it still runs.
+
+    On a shared `board`, several waits cost the requests of one.
 
     A look that fails never ends the wait. Raises JobStillRunning at the deadline (after one last look),
     FileGone when Botify does not know the job, BotifyRefused when the token is refused.
@@ -44,32 +49,34 @@ async def wait_for_job(client: BotifyClient, job_id: str, on_look: Callable[[Loo
     clock = asyncio.get_running_loop().time
     began = clock()
     patience = client.settings.job_timeout
-    watch = _Watch(job_id)
-    for number, pause in enumerate(waits(client.settings.poll_seconds, client.settings.poll_max_seconds), start=1):
-        job = await watch.look(client)
-        if job and (job.is_done or job.has_failed):
-            return job
-        elapsed = clock() - began
-        if elapsed >= patience:
-            raise JobStillRunning(f"Job {job_id} is still {watch.status} after {elapsed:,.0f} s.")
-        pause = min(pause, patience - elapsed)
-        on_look(Look(number=number, status=watch.status, elapsed=elapsed, next_in=pause))
-        await asyncio.sleep(pause)
+    watch = _Watch(job_id, board or JobBoard(""))
+    with watch.board.waiting_for(job_id):
+        for number, pause in enumerate(waits(client.settings.poll_seconds, client.settings.poll_max_seconds), start=1):
+            job = await watch.look(client, max_age=pause / 2)
+            if job and (job.is_done or job.has_failed):
+                return job
+            elapsed = clock() - began
+            if elapsed >= patience:
+                raise JobStillRunning(f"Job {job_id} is still {watch.status} after {elapsed:,.0f} s.")
+            pause = min(pause, patience - elapsed)
+            on_look(Look(number=number, status=watch.status, elapsed=elapsed, next_in=pause))
+            await asyncio.sleep(pause)
     raise AssertionError("the waits have no end")
 
 
 class _Watch:
     """What was seen of one job so far."""
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, board: JobBoard) -> None:
         self.job_id = job_id
+        self.board = board
         self.status = "unseen"
         self._unknown = 0
         self._odd_words: set[str] = set()
 
-    async def look(self, client: BotifyClient) -> Job | None:
+    async def look(self, client: BotifyClient, *, max_age: float) -> Job | None:
         try:
-            job = await read_job(client, self.job_id, tries=1)
+            job = await self.board.look(client, self.job_id, max_age=max_age)
         except BotifyUnavailable as failure:
             LOGGER.warning("This look failed, the wait goes on. %s", failure)
             return None

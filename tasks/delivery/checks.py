@@ -1,5 +1,7 @@
 """The checks that stand between a file and its publication."""
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from tasks.delivery.manifest import Check
@@ -34,6 +36,17 @@ def checks(
         within = -allowed <= nb_lines - staged.rows <= LINES_THAT_ARE_NO_ROWS + allowed
         found.append(_check("rows are those the job reports", nb_lines, staged.rows, within))
     return tuple(found)
+
+
+def site_checks(staged: Staged, rows_of_slices: Sequence[int], urls_total: int, tolerance: float) -> tuple[Check, ...]:
+    """Compare the merged files with the slices they were made of, and with all URLs that Botify counts."""
+    rows, of_slices = staged.rows, sum(rows_of_slices)
+    within = abs(rows - urls_total) <= int(urls_total * tolerance)
+    return (
+        _check("rows are the sum of the slices", of_slices, rows, rows == of_slices),
+        _check("rows are all URLs of the analysis", urls_total, rows, within),
+        _check("no URL stands in two slices", None, staged.duplicate_url, not staged.duplicate_url),
+    )
 
 
 def _check(name: str, expected: JsonValue, found: JsonValue, passed: bool) -> Check:

@@ -37,8 +37,27 @@ class Check(BaseModel):
     passed: bool
 
 
+class JobFacts(BaseModel):
+    """One job of an export: what was asked, what came of it, and the reasons to trust its file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    decision: str
+    filter: str
+    request: dict[str, JsonValue]
+    rows_predicted: int
+    rows: int
+    checks: tuple[Check, ...]
+    archive: ArchiveFacts
+    normalised: tuple[str, ...]
+
+
 class Manifest(BaseModel):
-    """Everything that is known of one published export. Holds no address that data could be fetched from."""
+    """Everything that is known of one published export. Holds no address that data could be fetched from.
+
+    An export to a depth has one job and no checks but that job's; one of the whole site has a job per slice.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,16 +70,12 @@ class Manifest(BaseModel):
     urls_without_depth: int
     fingerprint: str
     generation: int
-    request: dict[str, JsonValue]
-    job_id: str
-    decision: str
+    jobs: tuple[JobFacts, ...]
     rows_predicted: int
     rows: int
     columns: tuple[Column, ...]
     files: tuple[PublishedFile, ...]
     checks: tuple[Check, ...]
-    archive: ArchiveFacts
-    normalised: tuple[str, ...]
     kept_as_text: tuple[KeptAsText, ...]
     versions: dict[str, str]
     times: dict[str, datetime]

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tasks.delivery.downloading import RECEIPT, Download
-from tasks.delivery.manifest import MANIFEST, Manifest, PublishedFile, problems, read_manifest
+from tasks.delivery.manifest import MANIFEST, JobFacts, Manifest, PublishedFile, problems, read_manifest
 from tasks.exports.outcome import JobUsed, Outcome, Status
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
 from tasks.exports.wanted import CSV, PARQUET, WantedFiles
 from tasks.files.durable import rename_durably, write_durably
+from tasks.files.staged import Staged
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision, ExportRecord, State
 
@@ -31,16 +33,20 @@ def publish(request: ExportRequest, job: JobUsed, download: Download, places: Pl
     """
     ledger = Ledger.in_folder(places.data_dir)
     record = ledger.find(request)
-    staging = places.staging(request)
     folder = places.published(request, record.name if record else request.name)
     manifest = _manifest(request, job, download, record)
+    make_public(places.staging(request), folder, manifest)
+    ledger.advance(request, State.PUBLISHED, job.job_id, rows=manifest.rows, folder=str(folder))
+    return outcome_of(manifest, folder, Status.COMPLETED, [job])
+
+
+def make_public(staging: Path, folder: Path, manifest: Manifest) -> None:
+    """Give the staged files their manifest and their name. Raises DataFolderUnusable."""
     write_durably(staging / MANIFEST, manifest.model_dump_json(indent=2).encode())
     (staging / RECEIPT).unlink(missing_ok=True)
     if os.path.lexists(folder):
         rename_durably(folder, folder.with_name(f"{folder.name}.replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
     rename_durably(staging, folder)
-    ledger.advance(request, State.PUBLISHED, job.job_id, rows=manifest.rows, folder=str(folder))
-    return outcome_of(manifest, folder, Status.COMPLETED, job)
 
 
 def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, *, refresh: bool) -> Outcome | None:
@@ -56,6 +62,17 @@ def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, 
     folder = places.published(request, record.name if record else request.name)
     if not folder.exists() or (record and record.state.has_no_job):
         return None
+    manifest = intact_manifest(folder, wanted)
+    if manifest is None:
+        return None
+    if record is None or record.state is not State.PUBLISHED:
+        job_id = manifest.jobs[0].job_id
+        ledger.advance(request, State.PUBLISHED, job_id, rows=manifest.rows, folder=str(folder))
+    return reused(manifest, folder)
+
+
+def intact_manifest(folder: Path, wanted: WantedFiles) -> Manifest | None:
+    """Return the manifest of what is published in the folder, if all that is wanted is there and every byte holds."""
     if found := problems(folder):
         LOGGER.warning("What was published no longer holds: %s. It is fetched again, from the same job.", found[0])
         return None
@@ -63,12 +80,16 @@ def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, 
     if not wanted.are_among(manifest.file_names):
         LOGGER.info("Not all that is wanted was published before: it is fetched again, from the same job.")
         return None
-    if record is None or record.state is not State.PUBLISHED:
-        ledger.advance(request, State.PUBLISHED, manifest.job_id, rows=manifest.rows, folder=str(folder))
-    return outcome_of(manifest, folder, Status.REUSED, JobUsed(job_id=manifest.job_id, decision=Decision.REUSED))
+    return manifest
 
 
-def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -> Outcome:
+def reused(manifest: Manifest, folder: Path) -> Outcome:
+    """Return what a run says of what it found published."""
+    jobs = [JobUsed(job_id=job.job_id, decision=Decision.REUSED) for job in manifest.jobs]
+    return outcome_of(manifest, folder, Status.REUSED, jobs)
+
+
+def outcome_of(manifest: Manifest, folder: Path, status: Status, jobs: Sequence[JobUsed]) -> Outcome:
     """Return what a run says of a published folder."""
     published = {name: folder / name for name in manifest.file_names}
     return Outcome(
@@ -83,48 +104,69 @@ def outcome_of(manifest: Manifest, folder: Path, status: Status, job: JobUsed) -
         parquet=published.pop(PARQUET, None),
         excel=tuple(published.values()),
         manifest=folder / MANIFEST,
-        jobs=(job,),
+        jobs=tuple(jobs),
     )
 
 
 def wanted_and_published(request: ExportRequest, places: Places, wanted: WantedFiles) -> WantedFiles:
     """Return the wanted files and those published before: whoever reads one of them keeps it."""
     record = Ledger.in_folder(places.data_dir).find(request)
+    return with_published(wanted, places.published(request, record.name if record else request.name))
+
+
+def with_published(wanted: WantedFiles, folder: Path) -> WantedFiles:
+    """Return the wanted files and those that the folder has."""
     try:
-        manifest = read_manifest(places.published(request, record.name if record else request.name))
+        return wanted.and_those(read_manifest(folder).file_names)
     except (FileNotFoundError, ValidationError):
         return wanted
-    return wanted.and_those(manifest.file_names)
+
+
+def job_facts(request: ExportRequest, job: JobUsed, download: Download, record: ExportRecord | None) -> JobFacts:
+    """Return what a manifest says of one job."""
+    staged = download.staged
+    return JobFacts(
+        job_id=job.job_id,
+        decision=job.decision,
+        filter=request.filter.in_words(),
+        request=request.payload(record.tag if record else None),
+        rows_predicted=request.expected.rows,
+        rows=staged.rows,
+        checks=download.checks,
+        archive=staged.archive,
+        normalised=staged.normalised,
+    )
+
+
+def published_files(staged: Staged) -> tuple[PublishedFile, ...]:
+    """Return what a manifest says of the staged files."""
+    return tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in staged.files)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made the files."""
+    parts = {"botify-export": VERSION, "python": platform.python_version()}
+    return parts | {name: version(name) for name in ("prefect", "pyarrow")}
 
 
 def _manifest(request: ExportRequest, job: JobUsed, download: Download, record: ExportRecord | None) -> Manifest:
-    staged = download.staged
     times = {event.state.value: event.at for event in record.history} if record else {}
     return Manifest(
         org=request.org,
         project=request.project,
         analysis=request.analysis,
-        max_depth=request.filter.max_depth,
+        max_depth=request.max_depth,
         urls_total=request.expected.urls_total,
         urls_without_depth=request.expected.urls_without_depth,
         fingerprint=request.fingerprint,
         generation=record.generation if record else 1,
-        request=request.payload(record.tag if record else None),
-        job_id=job.job_id,
-        decision=job.decision,
+        jobs=(job_facts(request, job, download, record),),
         rows_predicted=request.expected.rows,
-        rows=staged.rows,
+        rows=download.staged.rows,
         columns=request.columns,
-        files=tuple(PublishedFile(name=file.path.name, size=file.size, sha256=file.sha256) for file in staged.files),
-        checks=download.checks,
-        archive=staged.archive,
-        normalised=staged.normalised,
-        kept_as_text=staged.kept_as_text,
-        versions={
-            "botify-export": VERSION,
-            "python": platform.python_version(),
-            "prefect": version("prefect"),
-            "pyarrow": version("pyarrow"),
-        },
+        files=published_files(download.staged),
+        checks=(),
+        kept_as_text=download.staged.kept_as_text,
+        versions=versions(),
         times=times | {"downloaded": download.finished_at, "published": datetime.now(UTC)},
     )

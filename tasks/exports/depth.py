@@ -76,6 +76,17 @@ class DepthPlan(BaseModel):
             words += f"; {self.table.without_depth:,} URLs have no depth and are not covered"
         return words + "."
 
+    def rest_in_words(self) -> str:
+        """Say what an export of the whole site would add, and cost: this depth, if it is as deep as the limit allows,
+        is its first slice and not paid for again.
+        """
+        rest = self.urls_total - self.rows
+        if not rest:
+            return ""
+        is_first_slice = self.next_depth is None or self.next_depth.urls > self.max_rows
+        price = f"{rest:,} credits more" if is_first_slice else f"{self.urls_total:,} credits"
+        return f"With --coverage full the other {rest:,} URLs come as well, for {price}."
+
 
 def choose_depth(table: DepthTable, *, max_rows: int, max_depth: int | None = None) -> DepthPlan:
     """Choose the deepest depth, `max_depth` at the most, to which no more than `max_rows` URLs lead.
@@ -96,7 +107,8 @@ def choose_depth(table: DepthTable, *, max_rows: int, max_depth: int | None = No
     if not fitting:
         first = cumulative[0]
         raise DepthRefused(
-            f"Depth {first.depth} alone holds {first.urls:,} URLs, more than the limit of {max_rows:,} rows."
+            f"Depth {first.depth} alone holds {first.urls:,} URLs, more than the limit of {max_rows:,} rows.",
+            next_step="Raise --max-rows, or use --coverage full.",
         )
     return DepthPlan(table=table, max_depth=fitting[-1].depth, rows=fitting[-1].urls, max_rows=max_rows)
 

@@ -7,6 +7,7 @@ ExportError
 │   ├── FieldRefused
 │   ├── DepthRefused
 │   ├── SettingRefused
+│   ├── CreditsExceeded
 │   ├── ExportUnknown
 │   └── TokenMissing
 ├── BotifyRefused                3  Botify said no
@@ -90,6 +91,12 @@ class SettingRefused(InputRefused):
     """A setting or an option with an impossible value."""
 
     next_step = "Correct the setting; the README's table lists all of them."
+
+
+class CreditsExceeded(InputRefused):
+    """What is still to be paid for is more than --max-credits."""
+
+    next_step = "Raise --max-credits, or export less: a smaller --max-rows or --max-depth, or --coverage depth."
 
 
 class ExportUnknown(InputRefused):

@@ -1,9 +1,14 @@
 """What a run of the flow comes back with, and what `--json` prints of it."""
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+
+
+MOST_JOBS: Final = 4
 
 
 class Status(StrEnum):
@@ -41,3 +46,10 @@ class Outcome(BaseModel):
     jobs: tuple[JobUsed, ...]
     flow_run_id: str | None = None
     flow_run_url: str | None = None
+
+    def jobs_in_words(self) -> str:
+        """Name the jobs with their decisions, or count them where they are many: the manifest names all."""
+        if len(self.jobs) <= MOST_JOBS:
+            return ", ".join(f"{job.job_id} ({job.decision})" for job in self.jobs)
+        counted = Counter(job.decision for job in self.jobs)
+        return f"{len(self.jobs)}: " + ", ".join(f"{number} {decision}" for decision, number in counted.items())

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from tasks.exports.columns import Column
-from tasks.exports.filters import ToDepth
+from tasks.exports.filters import Filter, ToDepth
 
 # A change of what a fingerprint covers makes every earlier export a stranger: then, and only then, raise it.
 FINGERPRINT_VERSION: Final = 1
@@ -36,7 +36,7 @@ class ExportRequest(BaseModel):
     project: str
     analysis: str
     columns: tuple[Column, ...]
-    filter: ToDepth
+    filter: Filter
     max_rows: int
     expected: Expectation
 
@@ -58,7 +58,13 @@ class ExportRequest(BaseModel):
     @property
     def name(self) -> str:
         """The folder of this export's files: for people first, unique by the fingerprint."""
-        return f"depth-{self.filter.max_depth}-{self.fingerprint[:12]}"
+        what = "slice" if self.max_depth is None else f"depth-{self.max_depth}"
+        return f"{what}-{self.fingerprint[:12]}"
+
+    @property
+    def max_depth(self) -> int | None:
+        """The depth that the export goes to, from the start page on; None for any other slice of the analysis."""
+        return self.filter.max_depth if isinstance(self.filter, ToDepth) else None
 
     def __str__(self) -> str:
         return f"{self.org}/{self.project} {self.analysis} {self.filter.in_words()}"

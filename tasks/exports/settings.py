@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=2, gt=0)
     poll_max_seconds: float = Field(default=30, gt=0)
     job_timeout: float = Field(default=4 * 3600, ge=0)
+    parallel_jobs: int = Field(default=3, ge=1)
     requests_per_second: int = Field(default=5, ge=1)
     max_file_bytes: int = Field(default=64 * 1024**3, ge=1)
     row_tolerance: float = Field(default=0, ge=0, lt=1)

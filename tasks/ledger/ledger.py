@@ -79,19 +79,20 @@ def _only(name: str, found: list[ExportRecord]) -> ExportRecord:
 
 
 def _parsed(name: str, content: bytes) -> ExportRecord:
-    _refuse_newer(name, content)
+    refuse_newer(name, content, VERSION)
     return ExportRecord.model_validate_json(content)
 
 
-def _refuse_newer(name: str, content: bytes) -> None:
+def refuse_newer(name: str, content: bytes, version_read: int) -> None:
+    """Raise DataFolderUnusable for a record that only a newer botify-export can read."""
     try:
         version = json.loads(content)["version"]
     except (ValueError, TypeError, KeyError):
         return
-    if isinstance(version, int) and version > VERSION:
+    if isinstance(version, int) and version > version_read:
         raise DataFolderUnusable(
             f"The ledger's record {name} was written by a newer botify-export (format {version}, this one reads "
-            f"{VERSION}).",
+            f"{version_read}).",
             next_step="Update botify-export; this version leaves the record as it is.",
         )
 

@@ -33,6 +33,8 @@ class State(StrEnum):
     DONE = "done"
     DOWNLOADED = "downloaded"
     PUBLISHED = "published"
+    MERGED = "merged"
+    """The rows stand in the published files of a whole site."""
     FAILED = "failed"
     GONE = "gone"
     WITHDRAWN = "withdrawn"
@@ -44,7 +46,7 @@ class State(StrEnum):
 
     @property
     def is_unfinished(self) -> bool:
-        return self not in (State.PUBLISHED, State.FAILED, State.GONE, State.WITHDRAWN)
+        return self not in (State.PUBLISHED, State.MERGED, State.FAILED, State.GONE, State.WITHDRAWN)
 
     @property
     def has_no_job(self) -> bool:

@@ -20,6 +20,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "requests_per_second": 5,
         "max_file_bytes": 64 * 1024**3,
         "row_tolerance": 0,
+        "parallel_jobs": 3,
         "ambiguous_grace": 60,
         "on_ambiguous": "resubmit",
     }

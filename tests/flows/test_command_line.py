@@ -50,6 +50,22 @@ CASES = {
     "Not even the first depth fits `--max-rows`": Case(
         2, "Depth 0 alone holds 3 URLs", behaviour={"scale": 3}, options=("--max-rows", "2")
     ),
+    "More than `--max-credits` would have to be paid": Case(
+        2,
+        "This would cost 494 credits, more than --max-credits 493",
+        options=("--max-credits", "493"),
+    ),
+    "`--coverage full` and `--max-depth` contradict each other": Case(
+        2, "--coverage full exports every depth", options=("--coverage", "full", "--max-depth", "3")
+    ),
+    "A slice of the whole site fails": Case(
+        3,
+        r"1 of 7 slices are missing, and nothing was published\. Slice 2 \(depth 3, byte_size below",
+        ("create job 2: fail",),
+        {"null_depth_rows": 1},
+        options=("--coverage", "full"),
+        jobs=7,
+    ),
     "A setting or an option is impossible": Case(
         2, "BOTIFY_POLL_SECONDS: .*number", environment={"BOTIFY_POLL_SECONDS": "soon"}
     ),
@@ -274,6 +290,8 @@ def test_plan_prints_the_keys_of_a_run_as_far_as_they_exist(serve: Serve, capfd:
         "rows": 494,
         "urls_total": 3811,
         "credits": 494,
+        "credits_to_pay": 494,
+        "slices": [{"filter": "to depth 2", "rows": 494, "state": None, "job_id": None}],
     }
     assert no_job(served)
 

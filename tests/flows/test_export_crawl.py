@@ -102,10 +102,11 @@ async def test_the_manifest_says_what_was_asked_and_what_came(serve: Serve, tmp_
     outcome = await export(tmp_path)
     manifest = read_manifest(outcome.manifest.parent)
     sent = next(seen for seen in served.sandbox.requests if seen.route is Route.CREATE_JOB)
-    assert manifest.request == json.loads(sent.body)["payload"]
-    assert (manifest.job_id, manifest.decision) == ("1001", "submitted")
+    (job,) = manifest.jobs
+    assert job.request == json.loads(sent.body)["payload"]
+    assert (job.job_id, job.decision, job.filter) == ("1001", "submitted", "to depth 2")
     assert (manifest.rows_predicted, manifest.rows) == (494, 494)
-    assert [(check.name, check.passed) for check in manifest.checks] == [
+    assert [(check.name, check.passed) for check in job.checks] == [
         ("bytes are those announced", True),
         ("checksums of the gzip members hold", True),
         ("rows are those counted with the same filter", True),

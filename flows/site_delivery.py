@@ -1,0 +1,100 @@
+"""The second half of an export of the whole site: its slices, several at a time, and then its files."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from flows.delivery import alone
+from flows.run_context import delivered
+from tasks.artifacts.progress import SliceProgress
+from tasks.botify.job_board import JobBoard
+from tasks.delivery.site import OF_A_SLICE, SlicePart, downloaded_part, published_part
+from tasks.download_and_unpack import download_and_unpack
+from tasks.exports.errors import ExportError
+from tasks.exports.outcome import Outcome
+from tasks.exports.places import Places
+from tasks.exports.request import ExportRequest
+from tasks.exports.settings import Settings
+from tasks.exports.site import SiteRequest
+from tasks.exports.slices import SlicePlan
+from tasks.exports.wanted import WantedFiles
+from tasks.ledger.credits import refuse_beyond, still_to_pay
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.sites import SiteLedger, SiteRecord
+from tasks.poll_job import poll_job
+from tasks.publish_site import find_published_site, publish_site
+from tasks.submit_job import submit_job
+
+
+async def deliver_site(
+    request: SiteRequest,
+    plan: SlicePlan,
+    data_dir: Path,
+    wanted: WantedFiles,
+    *,
+    refresh: bool = False,
+    max_credits: int | None = None,
+) -> Outcome:
+    """Bring every slice to its rows, each paid for once, and publish them as one."""
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(alone(request, data_dir))
+        if published := await find_published_site(request, data_dir, wanted, refresh=refresh):
+            return delivered(published)
+        sites = SiteLedger.in_folder(data_dir)
+        record = sites.planned(request, plan, refresh=refresh)
+        for each in record.slices:  # until the rows are published: nobody else may move them
+            await held.enter_async_context(alone(each, data_dir))
+        refuse_beyond(max_credits, _to_pay(record, sites, data_dir), record.plan.credits)
+        parts = await _slices(sites.write(record), sites, data_dir)
+        return delivered(await publish_site(record, parts, data_dir, wanted))
+
+
+def _to_pay(record: SiteRecord, sites: SiteLedger, data_dir: Path) -> int:
+    ledger = Ledger.in_folder(data_dir)
+    return sum(
+        still_to_pay(ledger, each, refresh=sites.needs_refresh(record, number))
+        for number, each in enumerate(record.slices)
+    )
+
+
+async def _slices(record: SiteRecord, sites: SiteLedger, data_dir: Path) -> list[SlicePart]:
+    """Bring the slices, several at a time; one that fails lets the others finish. Raises what the worst one raised."""
+    board = JobBoard(record.request.project)
+    room = asyncio.Semaphore(Settings.load(data_dir).parallel_jobs)
+    progress = SliceProgress([each.rows for each in record.plan.slices])
+
+    async def bring(number: int, each: ExportRequest) -> SlicePart:
+        async with room:
+            with progress.of_slice(number):
+                return await _slice(each, data_dir, board, refresh=sites.needs_refresh(record, number))
+
+    # Gathered, not submitted: a submitted task costs a thread and an event loop each.
+    bringing = (bring(number, each) for number, each in enumerate(record.slices))
+    return _all_of(record, await asyncio.gather(*bringing, return_exceptions=True))
+
+
+async def _slice(request: ExportRequest, data_dir: Path, board: JobBoard, *, refresh: bool) -> SlicePart:
+    if published := await asyncio.to_thread(published_part, request, Places(data_dir), refresh=refresh):
+        return published
+    job = await submit_job(request, data_dir, refresh=refresh)
+    await poll_job(request, job.job_id, data_dir, board)
+    download = await download_and_unpack(request, job.job_id, data_dir, OF_A_SLICE)
+    return downloaded_part(request, job, download, Places(data_dir))
+
+
+def _all_of(record: SiteRecord, ended: Sequence[SlicePart | BaseException]) -> list[SlicePart]:
+    failed = {number: end for number, end in enumerate(ended) if isinstance(end, BaseException)}
+    if not failed:
+        return [end for end in ended if isinstance(end, SlicePart)]
+    refusals = {number: error for number, error in failed.items() if isinstance(error, ExportError)}
+    if unforeseen := next((error for error in failed.values() if not isinstance(error, ExportError)), None):
+        raise unforeseen
+    slices = record.plan.slices
+    worst = min(refusals.values(), key=lambda error: error.exit_code)
+    reasons = " ".join(f"Slice {n + 1} ({slices[n].filter.in_words()}): {error}" for n, error in refusals.items())
+    raise type(worst)(
+        f"{len(failed)} of {len(ended)} slices are missing, and nothing was published. {reasons} "
+        "The other slices are kept: running again makes only what is missing.",
+        next_step=worst.next_step,
+    ) from None

@@ -1,0 +1,82 @@
+"""Looking at several jobs of one project with one request (botify-api.md §5.3)."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tasks.botify.client import BotifyClient
+from tasks.botify.jobs import Job, list_jobs, read_job
+from tasks.exports.errors import BotifyRefused, BotifyUnavailable
+
+LOGGER = logging.getLogger("botify_export")
+
+# The order of the list is not documented: ours may stand behind any number of others, but not for ever more requests.
+PAGES: Final = 3
+# A new job may be listed late.
+MISSES: Final = 3
+# Nobody has documented how fresh the list is: now and then a job is looked at alone, whatever the list shows.
+ALONE_EVERY: Final = 10
+
+
+class JobBoard:
+    """The jobs of one project that are being waited for, seen together where the project's list shows them.
+
+    A job that the list does not show is looked at alone.
+    """
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._waiting: set[str] = set()
+        self._misses: Counter[str] = Counter()
+        self._looks: Counter[str] = Counter()
+        self._seen: dict[str, Job] = {}
+        self._seen_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    @contextmanager
+    def waiting_for(self, job_id: str) -> Iterator[None]:
+        """Count the job among those that are looked at together."""
+        self._waiting.add(job_id)
+        try:
+            yield
+        finally:
+            self._waiting.discard(job_id)
+
+    async def look(self, client: BotifyClient, job_id: str, *, max_age: float) -> Job:
+        """Return the job as it was at most `max_age` seconds ago.
+
+        Raises NotFound when Botify does not know it, BotifyUnavailable when this look failed, BotifyRefused.
+        """
+        self._looks[job_id] += 1
+        if len(self._waiting) > 1 and self._misses[job_id] < MISSES and self._looks[job_id] % ALONE_EVERY:
+            async with self._reading:
+                if asyncio.get_running_loop().time() - self._seen_at > max_age:
+                    await self._read_list(client)
+            if job := self._seen.get(job_id):
+                return job
+        return await read_job(client, job_id, tries=1)
+
+    async def _read_list(self, client: BotifyClient) -> None:
+        wanted = {job_id for job_id in self._waiting if self._misses[job_id] < MISSES}
+        self._seen = {}
+        try:
+            await self._find(client, wanted)
+        except BotifyUnavailable as failure:
+            LOGGER.debug("The list of jobs was not read: %s", failure)
+        except BotifyRefused as refusal:
+            LOGGER.warning("The list of jobs is not to be had, each is looked at alone: %s", refusal)
+            self._misses.update(dict.fromkeys(wanted, MISSES))
+        else:
+            self._misses.update(wanted - self._seen.keys())
+        self._seen_at = asyncio.get_running_loop().time()
+
+    async def _find(self, client: BotifyClient, wanted: set[str]) -> None:
+        number = 0
+        async for page in list_jobs(client, self._project, tries=1):
+            number += 1
+            self._seen.update({job.job_id: job for job in page if job.job_id in wanted})
+            if number == PAGES or wanted <= self._seen.keys():
+                return

@@ -1,0 +1,28 @@
+"""Several CSV files of the same columns, one after another, as one body."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tasks.exports.errors import FileRefused
+
+_BLOCK: Final = 1 << 20
+
+
+def joined(files: Sequence[Path]) -> Iterator[bytes]:
+    """Yield the bytes of all files, the header once. Raises FileRefused if they have not the same header, OSError."""
+    header: bytes | None = None
+    for path in files:
+        with path.open("rb") as file:
+            found = file.readline()
+            if header is None:
+                yield found
+            elif found != header:
+                raise FileRefused(f"{path} has another header than {files[0]}.")
+            header = found
+            last = b"\n"
+            while block := file.read(_BLOCK):
+                last = block[-1:]
+                yield block
+            if last != b"\n":  # a file need not end its last line, but the next one begins a line
+                yield b"\n"

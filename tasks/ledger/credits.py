@@ -1,0 +1,61 @@
+"""What was paid, and what is still to be paid: a credit a row, when a job is made (botify-api.md §7.1).
+
+Whether Botify charges for a job that FAILED is not known, so it counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.exports.errors import CreditsExceeded
+from tasks.exports.request import ExportRequest
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.record import ExportRecord, State
+
+
+class Spent(BaseModel):
+    """The credits of one project on one day (UTC), by the rows counted before each job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    org: str
+    project: str
+    jobs: int
+    credits: int
+
+
+def credits_by_day(records: Iterable[ExportRecord]) -> list[Spent]:
+    """Add up the jobs that the records know, the newest day first."""
+    jobs: Counter[tuple[date, str, str]] = Counter()
+    rows: Counter[tuple[date, str, str]] = Counter()
+    for record in records:
+        made = {event.job_id: event.at.date() for event in record.history if event.state is State.SUBMITTED}
+        for day in made.values():
+            key = (day, record.request.org, record.request.project)
+            jobs[key] += 1
+            rows[key] += record.request.expected.rows
+    return [
+        Spent(day=day, org=org, project=project, jobs=number, credits=rows[day, org, project])
+        for (day, org, project), number in sorted(jobs.items(), reverse=True)
+    ]
+
+
+def still_to_pay(ledger: Ledger, request: ExportRequest, *, refresh: bool = False) -> int:
+    """Return the credits of the job that is still to be made; 0 when there is one.
+
+    A job that may exist, but whose answer was lost, counts as still to be made.
+    """
+    record = ledger.find(request)
+    has_job = record is not None and record.job_id is not None and not record.state.has_no_job
+    return 0 if has_job and not refresh else request.expected.rows
+
+
+def refuse_beyond(max_credits: int | None, to_pay: int, in_all: int) -> None:
+    """Raise CreditsExceeded when more is still to be paid than was allowed."""
+    if max_credits is None or to_pay <= max_credits:
+        return
+    paid = f" of {in_all:,}; the rest is paid" if to_pay < in_all else ""
+    raise CreditsExceeded(f"This would cost {to_pay:,} credits{paid}, more than --max-credits {max_credits:,}.")
