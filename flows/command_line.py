@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     verify = command("verify", "prove published files against their manifests, without asking anybody")
     verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a published folder, or a file in it")
     _add_output(verify)
+    doctor = command("doctor", "tell whether an export would get under way: token, user, project, disk, Prefect")
+    doctor.add_argument("url", metavar="URL", nargs="?", help="a project that should be visible")
+    _add_output(doctor)
+    _add_credentials(doctor)
+    _add_serve_options(command("serve", "serve the Prefect deployments from this machine until interrupted"))
     command("demo", "run an export against a Botify that lives on this machine")
     # The sandbox reads its own options: to know them here would load its web server with every command.
     sandbox = commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False)
@@ -106,6 +111,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     formats = [output.value for output in OutputFormat]
     parser.add_argument("--format", choices=formats, default="both", help="the formats of the data (both)")
     parser.add_argument("--excel", action="store_true", help="write a CSV beside them that Excel opens as it is meant")
+    _add_credentials(parser)
     parser.add_argument("--refresh", action="store_true", help="make, and pay for, a new export although there is one")
     parser.add_argument(
         "--max-credits",
@@ -113,6 +119,17 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop before anything is paid for, if more than N would be",
     )
+
+
+def _add_serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", nargs="?", help="the project that each-new-crawl exports")
+    parser.add_argument("--cron", metavar="CRON", help="when to look for a new crawl; with URL, the schedule is active")
+    parser.add_argument("--timezone", metavar="ZONE", default="UTC", help="of the schedule (UTC)")
+    parser.add_argument("--limit", type=_at_least(1), default=4, metavar="N", help="the most runs at once (4)")
+
+
+def _add_credentials(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--credentials", metavar="BLOCK", help="a Botify Credentials block, instead of a token here")
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +144,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_what_is_exported(parser: argparse.ArgumentParser) -> None:
     _add_project(parser)
-    parser.add_argument("--analysis", metavar="latest|SLUG", help="which crawl (the one in URL, else latest)")
+    parser.add_argument("--analysis", metavar="latest|SLUG|ask", help="which crawl (the one in URL, else latest)")
     parser.add_argument(
         "--fields",
         type=lambda text: [name.strip() for name in text.split(",") if name.strip()],

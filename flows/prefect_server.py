@@ -44,6 +44,14 @@ def prefect_server() -> Iterator[str | None]:
         yield server
 
 
+def version_of(api_url: str) -> str:
+    """Return the version that a server says it has."""
+    try:
+        return str(httpx.get(f"{api_url.rstrip('/')}/admin/version", timeout=3).json())
+    except (httpx.HTTPError, ValueError):
+        return "of unknown version"
+
+
 def _answers(api_url: str) -> bool:
     try:
         answer = httpx.get(f"{api_url.rstrip('/')}/health", timeout=3)

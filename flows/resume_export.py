@@ -3,24 +3,35 @@
 from prefect import flow
 
 from flows.delivery import deliver
+from flows.ending import says_how_it_ended
 from flows.run_context import reported
 from flows.site_delivery import deliver_site
+from tasks.artifacts.run_page import name_run
 from tasks.exports.errors import ExportUnknown
 from tasks.exports.outcome import Outcome
-from tasks.exports.settings import Settings
+from tasks.exports.project_address import ProjectAddress
+from tasks.exports.settings import Settings, using
 from tasks.exports.wanted import ALL_FILES
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.sites import SiteLedger, SiteRecord
+from tasks.load_credentials import load_credentials
 
 
-@flow(name="resume-export")
-async def resume_export(name: str, output_dir: str | None = None) -> Outcome:
+@flow(name="resume-export", flow_run_name="resume {name}")
+@says_how_it_ended
+async def resume_export(name: str, output_dir: str | None = None, credentials: str | None = None) -> Outcome:
     """Finish an export exactly as it was asked for; no new job is made while the old one can be used.
 
     Args:
         name: The export's name as `botify-export exports` shows it, its job's id, or its fingerprint.
         output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
+        credentials: The name of a Botify Credentials block. Empty: BOTIFY_API_TOKEN, else botify_token.txt.
     """
+    with using(await load_credentials(credentials)):
+        return await _resume(name, output_dir)
+
+
+async def _resume(name: str, output_dir: str | None) -> Outcome:
     settings = Settings.load(output_dir).with_token()
     data_dir = settings.data_dir
     export = SiteLedger.in_folder(data_dir).named(name) or Ledger.in_folder(data_dir).named(name)
@@ -31,6 +42,7 @@ async def resume_export(name: str, output_dir: str | None = None) -> Outcome:
             next_step=f"Set BOTIFY_API_URL={request.api} and run the same command again.",
         )
     async with reported(request.org, request.project, data_dir):
+        await name_run(f"resume {request}", ProjectAddress(org=request.org, project=request.project))
         if isinstance(export, SiteRecord):
             return await deliver_site(export.request, export.plan, data_dir, ALL_FILES)
         return await deliver(export.request, data_dir, ALL_FILES)

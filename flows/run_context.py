@@ -12,7 +12,9 @@ from prefect.utilities.urls import url_for
 from tasks.artifacts.keys import artifact_key
 from tasks.artifacts.progress import Step, progress_artifact, show
 from tasks.artifacts.run_logs import leave_out_tracebacks, logs_on_the_run
+from tasks.artifacts.run_page import announce
 from tasks.artifacts.task_results import task_results_in
+from tasks.exports.errors import ExportError
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
 
@@ -26,7 +28,11 @@ async def reported(org: str, project: str, data_dir: Path) -> AsyncIterator[None
     """Show the run's progress and log on its page, and keep its tasks' results in the data folder."""
     with logs_on_the_run(), task_results_in(Places(data_dir).task_results):
         async with progress_artifact(artifact_key("progress", org, project)):
-            yield
+            try:
+                yield
+            except ExportError as error:
+                announce("failed", org, project, error=type(error).__name__, message=str(error))
+                raise
             show(Step.FINISHED, "Finished")
 
 

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts.progress import Step, show
 from tasks.artifacts.report import show_report
+from tasks.artifacts.run_page import announce
 from tasks.delivery import publishing
 from tasks.delivery.downloading import Download
 from tasks.delivery.preview import preview
@@ -26,6 +27,7 @@ async def publish_files(request: ExportRequest, job: JobUsed, download: Download
     """Publish the staged files with their manifest. Raises DataFolderUnusable."""
     show(Step.PUBLISH, "Publishing")
     outcome = await asyncio.to_thread(publishing.publish, request, job, download, Places(data_dir))
+    announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
     await show_report(outcome, preview(outcome))
     return outcome
 

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts.progress import Step, show
 from tasks.artifacts.report import show_report
+from tasks.artifacts.run_page import announce
 from tasks.delivery import site
 from tasks.delivery.preview import preview
 from tasks.delivery.site import SlicePart
@@ -29,6 +30,7 @@ async def publish_site(record: SiteRecord, parts: list[SlicePart], data_dir: Pat
     show(Step.PUBLISH, f"Merging {len(parts)} slices")
     tolerance = Settings.load(data_dir).row_tolerance
     outcome = await asyncio.to_thread(site.publish_site, record, parts, Places(data_dir), wanted, tolerance=tolerance)
+    announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
     await show_report(outcome, preview(outcome))
     return outcome
 

@@ -1,6 +1,7 @@
 """Step 2: which of the project's analyses is exported."""
 
 import logging
+from datetime import date
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -9,7 +10,8 @@ from tasks.artifacts.progress import Step, show
 from tasks.botify import analyses
 from tasks.botify.analyses import LATEST, Analysis
 from tasks.botify.client import BotifyClient
-from tasks.exports.project_address import ProjectAddress
+from tasks.exports.errors import AnalysisRefused
+from tasks.exports.project_address import ProjectAddress, checked_analysis
 from tasks.exports.settings import Settings
 
 LOGGER = logging.getLogger("botify_export")
@@ -24,3 +26,16 @@ async def select_analysis(address: ProjectAddress, wanted: str | None) -> Analys
         analysis = await analyses.select_analysis(client, address, wanted or address.analysis or LATEST)
     LOGGER.info("Analysis %s of %s.", analysis.slug, address)
     return analysis
+
+
+@task(name="select-analyses", cache_policy=NO_CACHE)
+async def select_analyses(address: ProjectAddress, since: date, until: date) -> list[str]:
+    """Return the successful analyses of these days, both included, oldest first. Raises AnalysisRefused."""
+    async with BotifyClient(Settings.load()) as client:
+        found = [analysis for analysis in await analyses.list_analyses(client, address) if analysis.succeeded]
+    days = f"{since:%Y%m%d}", f"{until:%Y%m%d}"
+    slugs = [checked_analysis(analysis.slug) for analysis in reversed(found) if days[0] <= analysis.age[0] <= days[1]]
+    if not slugs:
+        raise AnalysisRefused(f"{address} has no successful analysis from {since} to {until}.")
+    LOGGER.info("%d analyses of %s from %s to %s: %s.", len(slugs), address, since, until, ", ".join(slugs))
+    return slugs

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 
 from tasks.artifacts.progress import Step, show
+from tasks.artifacts.run_page import announce
 from tasks.botify.client import BotifyClient
 from tasks.exports.cache_key import cache_key
 from tasks.exports.outcome import JobUsed
@@ -28,6 +29,8 @@ async def submit_job(request: ExportRequest, data_dir: Path, *, refresh: bool) -
     # Prefect's overloads forget that an asynchronous task is awaited for its state, too.
     state: State[JobUsed] = await _submit(request, data_dir, refresh, return_state=True)  # type: ignore[misc]
     job = await state.aresult()
+    if state.name != "Cached":
+        announce(job.decision, request.org, request.project, job_id=job.job_id, rows=request.expected.rows)
     return job.model_copy(update={"decision": Decision.RECONNECTED}) if state.name == "Cached" else job
 
 

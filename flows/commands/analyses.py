@@ -41,16 +41,17 @@ class Listed(BaseModel):
 
 def analyses(options: argparse.Namespace) -> None:
     """Print the project's analyses, newest first. Raises ExportError."""
-    listed = asyncio.run(_list(options))
+    listed = asyncio.run(list_of(options))
     if options.json:
         print_json(listed)
     elif not listed.analyses:
         print(f"{listed.org}/{listed.project} has no successful analysis yet.")
     else:
-        print(pd.DataFrame([_row(analysis) for analysis in listed.analyses]).to_string(index=False))
+        print(pd.DataFrame([analysis_row(analysis) for analysis in listed.analyses]).to_string(index=False))
 
 
-async def _list(options: argparse.Namespace) -> Listed:
+async def list_of(options: argparse.Namespace) -> Listed:
+    """Return the project's analyses, newest first, and what of them is published. Raises BotifyRefused."""
     address = parse_project_address(options.url)
     settings = Settings.load(options.output_dir)
     async with BotifyClient(settings) as client:
@@ -76,7 +77,8 @@ def _published(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in folder.glob(f"*/{MANIFEST}") if ".replaced-" not in path.parent.name))
 
 
-def _row(analysis: ListedAnalysis) -> dict[str, str]:
+def analysis_row(analysis: ListedAnalysis) -> dict[str, str]:
+    """Return the analysis in words."""
     return {
         "Analysis": analysis.slug,
         "Finished": f"{analysis.date:%Y-%m-%d %H:%M}" if analysis.date else "",

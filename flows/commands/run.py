@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from flows.commands.asking import ask_in_terminal
 from flows.commands.printing import print_json
 from flows.export_crawl import export_crawl
 from flows.running import run_flow
+from tasks.ask_analysis import ASK
 from tasks.delivery.preview import preview, short_url
 from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
@@ -22,9 +24,13 @@ WIDEST: Final = 40
 def run(options: argparse.Namespace) -> None:
     """Run the flow and print what it delivered. Raises ExportError."""
     # What can be wrong without asking anybody is said at once, not after Prefect has started.
-    Settings.load(options.output_dir).with_token()
+    settings = Settings.load(options.output_dir)
+    if not options.credentials:
+        settings.with_token()
     parse_project_address(options.url)
     check_coverage(options.coverage, options.max_depth)
+    if options.analysis == ASK:
+        options.analysis = ask_in_terminal(options)
     outcome = run_flow(
         partial(
             export_crawl,
@@ -39,6 +45,7 @@ def run(options: argparse.Namespace) -> None:
             refresh=options.refresh,
             coverage=options.coverage,
             max_credits=options.max_credits,
+            credentials=options.credentials,
         )
     )
     if options.json:

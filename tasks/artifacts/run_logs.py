@@ -11,8 +11,11 @@ from tasks.exports.errors import ExportError
 
 @contextmanager
 def logs_on_the_run() -> Iterator[None]:
-    """Send the records of `botify_export` to the page of the current flow run."""
+    """Send the records of `botify_export` to the page of the current flow run, also of a run within a run."""
     logger = logging.getLogger("botify_export")
+    if any(isinstance(known, APILogHandler) for known in logger.handlers):
+        yield
+        return
     handler = APILogHandler()
     logger.addHandler(handler)
     logger.setLevel(min(logger.level or logging.INFO, logging.INFO))

@@ -35,6 +35,7 @@ class JobBoard:
         self._seen: dict[str, Job] = {}
         self._seen_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._is_refused = False
 
     @contextmanager
     def waiting_for(self, job_id: str) -> Iterator[None]:
@@ -51,7 +52,8 @@ class JobBoard:
         Raises NotFound when Botify does not know it, BotifyUnavailable when this look failed, BotifyRefused.
         """
         self._looks[job_id] += 1
-        if len(self._waiting) > 1 and self._misses[job_id] < MISSES and self._looks[job_id] % ALONE_EVERY:
+        is_together = len(self._waiting) > 1 and not self._is_refused
+        if is_together and self._misses[job_id] < MISSES and self._looks[job_id] % ALONE_EVERY:
             async with self._reading:
                 if asyncio.get_running_loop().time() - self._seen_at > max_age:
                     await self._read_list(client)
@@ -68,7 +70,7 @@ class JobBoard:
             LOGGER.debug("The list of jobs was not read: %s", failure)
         except BotifyRefused as refusal:
             LOGGER.warning("The list of jobs is not to be had, each is looked at alone: %s", refusal)
-            self._misses.update(dict.fromkeys(wanted, MISSES))
+            self._is_refused = True
         else:
             self._misses.update(wanted - self._seen.keys())
         self._seen_at = asyncio.get_running_loop().time()

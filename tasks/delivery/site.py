@@ -77,7 +77,8 @@ def find_published_site(request: SiteRequest, places: Places, wanted: WantedFile
     manifest = intact_manifest(folder, wanted)
     if manifest is None:
         return None
-    _forget_slices(ledger.published(record), places)
+    if not record.is_published:  # a process died between the two; a published site's slices may be another run's
+        _forget_slices(ledger.published(record), places)
     return reused(manifest, folder)
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-
 MOST_JOBS: Final = 4
 
 
@@ -16,6 +15,7 @@ class Status(StrEnum):
 
     COMPLETED = "completed"
     REUSED = "reused"
+    SKIPPED = "skipped"
 
 
 class JobUsed(BaseModel):

@@ -1,11 +1,14 @@
 """The settings of an export: `BOTIFY_` variables of the environment, and the token file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tasks.exports.errors import SettingRefused, TokenMissing
@@ -30,6 +33,28 @@ def _safe_api_url(text: str) -> str:
     return text.rstrip("/")
 
 
+class Credentials(BaseModel):
+    """Whose token is used, and where; what a run was given instead of what the environment says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api_token: SecretStr
+    api_url: Annotated[str, AfterValidator(_safe_api_url)]
+
+
+_given: ContextVar[Credentials | None] = ContextVar("credentials", default=None)
+
+
+@contextmanager
+def using(credentials: Credentials | None) -> Iterator[None]:
+    """Let the settings that are loaded inside have these credentials; None leaves them as they are."""
+    reset = _given.set(credentials or _given.get())
+    try:
+        yield
+    finally:
+        _given.reset(reset)
+
+
 class Settings(BaseSettings):
     """Read once a run; frozen. Times are in seconds. The README's table explains each for users."""
 
@@ -50,9 +75,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, data_dir: Path | str | None = None) -> Self:
-        """Read the environment; `data_dir` overrides `BOTIFY_DATA_DIR`. Raises SettingRefused."""
+        """Read the environment; credentials that are `using` go first, as does `data_dir`. Raises SettingRefused."""
+        given = _given.get()
+        overrides: dict[str, Any] = {} if given is None else dict(given)
+        if data_dir is not None:
+            overrides["data_dir"] = Path(data_dir)
         try:
-            settings = cls() if data_dir is None else cls(data_dir=Path(data_dir))
+            settings = cls(**overrides)
         except ValidationError as refusal:
             raise SettingRefused(_in_words(refusal)) from None
         # Resolved once: a later change of the working directory must not move the data.

@@ -43,14 +43,20 @@ def credits_by_day(records: Iterable[ExportRecord]) -> list[Spent]:
     ]
 
 
+def spent_in_all(ledger: Ledger) -> int:
+    """Return the credits of every job that the ledger knows."""
+    return sum(day.credits for day in credits_by_day(rec for rec in ledger.all() if isinstance(rec, ExportRecord)))
+
+
 def still_to_pay(ledger: Ledger, request: ExportRequest, *, refresh: bool = False) -> int:
     """Return the credits of the job that is still to be made; 0 when there is one.
 
-    A job that may exist, but whose answer was lost, counts as still to be made.
+    A job that may exist, but whose answer was lost, counts as still to be made; a refresh that is under way goes on.
     """
     record = ledger.find(request)
-    has_job = record is not None and record.job_id is not None and not record.state.has_no_job
-    return 0 if has_job and not refresh else request.expected.rows
+    if record is None or record.job_id is None or record.state.has_no_job:
+        return request.expected.rows
+    return request.expected.rows if refresh and not record.is_refresh_under_way else 0
 
 
 def refuse_beyond(max_credits: int | None, to_pay: int, in_all: int) -> None:

@@ -96,20 +96,23 @@ class SiteLedger:
         """Return the record that a run is to work on; `plan` is taken only where none was written before.
 
         Nothing is written: `write` it before the first job is submitted. A refresh of a published export wants every
-        slice anew; of one that is under way, only the slices whose file Botify has no more.
+        slice anew; of one that is under way, only the slices whose file Botify has no more. What was published and
+        has to be made again is under way.
         """
         record = self.find(request)
         if record is None:
             wanted = self._generations(request.slices(plan), refresh=refresh)
             return SiteRecord(request=request, plan=plan, slice_generations=wanted, planned_at=datetime.now(UTC))
+        unpublished = {"state": SiteState.PLANNED, "published_at": None, "slice_generations": self._attainable(record)}
+        under_way = record.model_copy(update=unpublished)
         if not refresh:
-            return record
+            return under_way
         if record.is_published:
-            changes = {"state": SiteState.PLANNED, "generation": record.generation + 1, "published_at": None}
+            changes = {"generation": record.generation + 1}
             wanted = self._generations(record.slices, refresh=True)
         else:
-            changes, wanted = {}, self._where_gone(record)
-        return record.model_copy(update=changes | {"slice_generations": wanted})
+            changes, wanted = {}, self._where_gone(under_way)
+        return under_way.model_copy(update=changes | {"slice_generations": wanted})
 
     def write(self, record: SiteRecord) -> SiteRecord:
         """Make the record durable, and return it."""
@@ -148,6 +151,17 @@ class SiteLedger:
 
     def _generations(self, slices: Sequence[ExportRequest], *, refresh: bool) -> tuple[int, ...]:
         return tuple(self._generation(request, newer=refresh) for request in slices)
+
+    def _attainable(self, record: SiteRecord) -> tuple[int, ...]:
+        """Return the generations that are wanted, but of a slice whose record was lost the one that begins anew."""
+        slices = zip(record.slices, record.slice_generations, strict=True)
+        return tuple(self._begun_anew(request) or wanted for request, wanted in slices)
+
+    def _begun_anew(self, request: ExportRequest) -> int | None:
+        known = self._exports.find(request)
+        if known is None:
+            return 1
+        return known.generation if known.tag is None else None
 
     def _where_gone(self, record: SiteRecord) -> tuple[int, ...]:
         slices = zip(record.slices, record.slice_generations, strict=True)
