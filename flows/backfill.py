@@ -33,11 +33,11 @@ async def backfill(
     until: date,
     fields: list[str] = FIELDS,
     max_rows: Annotated[int, Field(ge=1)] = 1_000_000,
-    output_dir: str | None = None,
+    output_dir: str = "",
     file_format: OutputFormat = OutputFormat.BOTH,
     coverage: Coverage = Coverage.DEPTH,
     max_credits: Annotated[int | None, Field(ge=0)] = None,
-    credentials: str | None = None,
+    credentials: str = "",
 ) -> list[Backfilled]:
     """Export every successful analysis between two dates, oldest first; run again, it goes on where it stopped.
 
@@ -56,7 +56,7 @@ async def backfill(
     terms = {"fields": fields, "max_rows": max_rows, "file_format": file_format, "coverage": coverage}
     try:
         with using(await load_credentials(credentials)), logs_on_the_run():
-            data_dir = Settings.load(output_dir).with_token().data_dir
+            data_dir = Settings.load(output_dir or None).with_token().data_dir
             address = await parse_project_url(project_url)
             await name_run(f"{address} {since} to {until}", address)
             analyses = await select_analyses(address, since, until)

@@ -38,18 +38,18 @@ ProjectUrl = Annotated[str, Field(min_length=3, examples=["https://app.botify.co
 @says_how_it_ended
 async def export_crawl(
     project_url: ProjectUrl,
-    analysis: str | None = None,
+    analysis: str = "",
     fields: list[str] = FIELDS,
+    coverage: Coverage = Coverage.DEPTH,
     max_rows: Annotated[int, Field(ge=1)] = 1_000_000,
     max_depth: Annotated[int | None, Field(ge=0)] = None,
-    output_dir: str | None = None,
+    max_credits: Annotated[int | None, Field(ge=0)] = None,
     file_format: OutputFormat = OutputFormat.BOTH,
     excel: bool = False,
     refresh: bool = False,
-    coverage: Coverage = Coverage.DEPTH,
-    max_credits: Annotated[int | None, Field(ge=0)] = None,
     only_new: bool = False,
-    credentials: str | None = None,
+    output_dir: str = "",
+    credentials: str = "",
 ) -> Outcome:
     """Deliver a Botify crawl's pages as checked CSV and Parquet files.
 
@@ -58,21 +58,21 @@ async def export_crawl(
         analysis: Which crawl: `latest`, a slug such as 20260131, or `ask`, which waits until somebody chooses one on
             the run's page. Empty: the one in the address, else the latest.
         fields: The columns beside `url`: depth, http_code, title, meta_description, h1, or any field's id.
+        coverage: `depth` exports what fits one job; `full` every URL of the analysis, in as many jobs as that takes.
         max_rows: The most rows, which are credits, of a job; the depth is chosen so that they are never exceeded.
         max_depth: The deepest depth wanted, if shallower than the limit would allow.
-        output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
+        max_credits: Stop before anything is paid for, if more than this would be.
         file_format: The formats of the data: csv, parquet, or both.
         excel: Write a CSV for people beside them: Excel opens it as it is meant, and it runs no formula.
         refresh: Make, and pay for, a new export although there is one.
-        coverage: `depth` exports what fits one job; `full` every URL of the analysis, in as many jobs as that takes.
-        max_credits: Stop before anything is paid for, if more than this would be.
         only_new: End at once, as skipped, if the analysis was exported before; for schedules.
+        output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
         credentials: The name of a Botify Credentials block. Empty: BOTIFY_API_TOKEN, else botify_token.txt.
     """
     check_coverage(coverage, max_depth)
     wanted = WantedFiles.of(file_format, excel=excel)
     with using(await load_credentials(credentials)):
-        data_dir = Settings.load(output_dir).with_token().data_dir
+        data_dir = Settings.load(output_dir or None).with_token().data_dir
         address = await parse_project_url(project_url)
         async with reported(address.org, address.project, data_dir):
             slug = await ask_analysis(address, data_dir) if analysis == ASK else analysis

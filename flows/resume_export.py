@@ -19,7 +19,7 @@ from tasks.load_credentials import load_credentials
 
 @flow(name="resume-export", flow_run_name="resume {name}")
 @says_how_it_ended
-async def resume_export(name: str, output_dir: str | None = None, credentials: str | None = None) -> Outcome:
+async def resume_export(name: str, output_dir: str = "", credentials: str = "") -> Outcome:
     """Finish an export exactly as it was asked for; no new job is made while the old one can be used.
 
     Args:
@@ -31,8 +31,8 @@ async def resume_export(name: str, output_dir: str | None = None, credentials: s
         return await _resume(name, output_dir)
 
 
-async def _resume(name: str, output_dir: str | None) -> Outcome:
-    settings = Settings.load(output_dir).with_token()
+async def _resume(name: str, output_dir: str) -> Outcome:
+    settings = Settings.load(output_dir or None).with_token()
     data_dir = settings.data_dir
     export = SiteLedger.in_folder(data_dir).named(name) or Ledger.in_folder(data_dir).named(name)
     request = export.request

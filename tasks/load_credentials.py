@@ -21,7 +21,7 @@ class BotifyCredentials(Block):
 
 
 # No task: what a task returns may be stored, and its parameters are.
-async def load_credentials(block: str | None) -> Credentials | None:
+async def load_credentials(block: str) -> Credentials | None:
     """Return the credentials in the block of this name; None without a name. Raises TokenMissing, SettingRefused."""
     if not block:
         return None

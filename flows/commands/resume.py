@@ -38,7 +38,7 @@ def resume(options: argparse.Namespace) -> None:
     sites = SiteLedger.in_folder(settings.data_dir)
     known = [sites.named(name) or ledger.named(name) for name in options.names]
     names = [record.request.fingerprint for record in known or _unfinished(Places(settings.data_dir), ledger, sites)]
-    output_dir = str(options.output_dir) if options.output_dir else None
+    output_dir = str(options.output_dir or "")
     ended = dict(zip(names, run_flows([partial(resume_export, name, output_dir) for name in names]), strict=True))
     outcomes = tuple(outcome for outcome in ended.values() if isinstance(outcome, Outcome))
     failures = {name: error for name, error in ended.items() if isinstance(error, ExportError)}

@@ -35,17 +35,17 @@ def run(options: argparse.Namespace) -> None:
         partial(
             export_crawl,
             options.url,
-            analysis=options.analysis,
+            analysis=options.analysis or "",
             fields=options.fields,
             max_rows=options.max_rows,
             max_depth=options.max_depth,
-            output_dir=str(options.output_dir) if options.output_dir else None,
+            output_dir=str(options.output_dir or ""),
             file_format=OutputFormat(options.format),
             excel=options.excel,
             refresh=options.refresh,
             coverage=options.coverage,
             max_credits=options.max_credits,
-            credentials=options.credentials,
+            credentials=options.credentials or "",
         )
     )
     if options.json:
