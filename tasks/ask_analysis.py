@@ -1,10 +1,10 @@
 """Step 2 for a person at Prefect's page: the run waits, and shows the project's analyses in its form."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
 from pydantic import create_model
@@ -22,6 +22,7 @@ LOGGER = logging.getLogger("botify_export")
 
 ASK: Final = "ask"
 PATIENCE: Final = 3600
+GRACE: Final = 300
 LOOK_EVERY: Final = 2
 MOST: Final = 50
 
@@ -40,8 +41,12 @@ async def ask_analysis(address: ProjectAddress, data_dir: Path) -> str:
     question = choice.with_initial_data(description=_table(address, found, data_dir), analysis=slugs[0])
     LOGGER.info("Which analysis of %s? Resume the run to choose; it waits for an hour.", address)
     try:
-        answer: Any = await apause_flow_run(wait_for_input=question, timeout=PATIENCE, poll_interval=LOOK_EVERY)
-    except FlowPauseTimeout:
+        # The server's own patience is longer, or it would end the run in its words.
+        async with asyncio.timeout(PATIENCE):
+            answer: Any = await apause_flow_run(
+                wait_for_input=question, timeout=PATIENCE + GRACE, poll_interval=LOOK_EVERY
+            )
+    except TimeoutError:
         raise AnalysisRefused(
             "Nobody chose an analysis within an hour.", next_step="Start the run again, or name the analysis in it."
         ) from None
@@ -50,7 +55,7 @@ async def ask_analysis(address: ProjectAddress, data_dir: Path) -> str:
 
 def _table(address: ProjectAddress, found: list[Analysis], data_dir: Path) -> str:
     rows = [f"| {a.slug} | {_day(a)} | {_urls(a)} | {_exported(address, a, data_dir)} |" for a in found]
-    return "\n".join([f"## Which analysis of {address}?", "", "| Analysis | Date | URLs | Exported |", *_RULE, *rows])
+    return "\n".join([f"## Which analysis of `{address}`?", "", "| Analysis | Date | URLs | Exported |", *_RULE, *rows])
 
 
 _RULE: Final = ("| --- | --- | ---: | --- |",)
