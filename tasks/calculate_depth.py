@@ -20,6 +20,16 @@ from tasks.exports.settings import Settings
 LOGGER = logging.getLogger("botify_export")
 
 
+async def calculate_depth(address: ProjectAddress, analysis: str, max_rows: int, max_depth: int | None) -> DepthPlan:
+    """Count the URLs per depth and choose the deepest that fits. Raises DepthRefused, RowsDiffer.
+
+    The plan is shown here, outside the task: a run whose plan is cached has a page as well.
+    """
+    plan = await _calculate_depth(address, analysis, max_rows, max_depth)
+    await show_depth_plan(plan, address, analysis)
+    return plan
+
+
 def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     address = asked["address"]
     where = (Settings.load().api_url, address.org, address.project, asked["analysis"])
@@ -33,10 +43,7 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     cache_expiration=timedelta(days=1),
     result_serializer="json",
 )
-async def calculate_depth(address: ProjectAddress, analysis: str, max_rows: int, max_depth: int | None) -> DepthPlan:
-    """Count the URLs per depth and choose the deepest that fits. Raises DepthRefused, RowsDiffer."""
+async def _calculate_depth(address: ProjectAddress, analysis: str, max_rows: int, max_depth: int | None) -> DepthPlan:
     show(Step.DEPTH, f"Counting the URLs of {analysis} by depth")
     async with BotifyClient(Settings.load()) as client:
-        plan = await plan_depth(client, address, analysis, max_rows=max_rows, max_depth=max_depth)
-    await show_depth_plan(plan, address)
-    return plan
+        return await plan_depth(client, address, analysis, max_rows=max_rows, max_depth=max_depth)

@@ -17,10 +17,20 @@ from tasks.exports.settings import Settings
 from tasks.exports.slices import SlicePlan
 
 
+async def plan_slices(address: ProjectAddress, analysis: str, max_rows: int) -> SlicePlan:
+    """Slice the analysis by Botify's own counts. Raises DepthRefused, RowsDiffer.
+
+    The plan is shown here, outside the task: a run whose plan is cached has a page as well.
+    """
+    plan = await _plan_slices(address, analysis, max_rows)
+    await show_slice_plan(plan, address, analysis)
+    return plan
+
+
 def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     address = asked["address"]
     where = (Settings.load().api_url, address.org, address.project, asked["analysis"])
-    return cache_key("plan-slices", 1, *where, asked["max_rows"])
+    return cache_key("plan-slices", 2, *where, asked["max_rows"])
 
 
 # A finished analysis does not change; a day is far longer than any run that is being resumed.
@@ -30,10 +40,7 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     cache_expiration=timedelta(days=1),
     result_serializer="json",
 )
-async def plan_slices(address: ProjectAddress, analysis: str, max_rows: int) -> SlicePlan:
-    """Slice the analysis by Botify's own counts. Raises DepthRefused, RowsDiffer."""
+async def _plan_slices(address: ProjectAddress, analysis: str, max_rows: int) -> SlicePlan:
     show(Step.DEPTH, f"Slicing {analysis} into jobs of at most {max_rows:,} rows")
     async with BotifyClient(Settings.load()) as client:
-        plan = await plan_site(client, address, analysis, max_rows=max_rows)
-    await show_slice_plan(plan, address)
-    return plan
+        return await plan_site(client, address, analysis, max_rows=max_rows)

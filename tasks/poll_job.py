@@ -1,5 +1,10 @@
 """Step 5: waiting until Botify has made the file."""
 
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from tasks.artifacts.progress import Step, show
+from tasks.artifacts.waiting_text import Wait
 from tasks.botify.client import BotifyClient
 from tasks.botify.job_board import JobBoard
 from tasks.botify.jobs import Job
@@ -16,7 +22,10 @@ from tasks.exports.errors import ExportError, FileGone
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.ledger import record
+from tasks.ledger.durations import Made, made_before, since_submitted, usual
 from tasks.ledger.ledger import Ledger
+
+LOGGER = logging.getLogger("botify_export")
 
 
 async def _is_unexpected(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
@@ -41,9 +50,14 @@ async def poll_job(request: ExportRequest, job_id: str, data_dir: Path, board: J
     Raises JobFailed, JobStillRunning, FileGone, BotifyRefused.
     """
     ledger = Ledger.in_folder(data_dir)
+    wait = await asyncio.to_thread(_wait, request, job_id, data_dir)
+
+    def show_look(look: Look) -> None:
+        show(Step.POLL, f"Waiting for Botify: {wait.in_words(look)}", wait.part(look))
+
     async with BotifyClient(Settings.load(data_dir)) as client:
         try:
-            job = await wait_for_job(client, job_id, _show_look, board)
+            job = await wait_for_job(client, job_id, show_look, board)
         except FileGone as gone:
             ledger.advance(request, record.State.GONE, job_id, str(gone))
             raise
@@ -58,6 +72,17 @@ async def _failed(client: BotifyClient, ledger: Ledger, request: ExportRequest, 
     return failure
 
 
-def _show_look(look: Look) -> None:
-    # Botify reports no percentage, so the bar moves only as the waiting becomes unusual: it invents none.
-    show(Step.POLL, f"Waiting for Botify: {look.in_words()}", part=look.elapsed / (look.elapsed + 120))
+def _wait(request: ExportRequest, job_id: str, data_dir: Path) -> Wait:
+    try:
+        known = Ledger.in_folder(data_dir).find(request)
+        made = _made_before(data_dir, int(time.monotonic() // 60))
+    except Exception as error:  # noqa: BLE001  # these are words only: what breaks them must not break the wait
+        LOGGER.debug("How long exports took before is not known: %r", error)
+        return Wait()
+    return Wait(since_submitted(known, job_id, datetime.now(UTC)), usual(made, request))
+
+
+# The jobs of a site are polled by the thousand: all that begin in one minute share one reading of the ledger.
+@lru_cache(maxsize=1)
+def _made_before(data_dir: Path, _minute: int) -> tuple[Made, ...]:
+    return made_before(Ledger.in_folder(data_dir))

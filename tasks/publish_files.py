@@ -12,7 +12,6 @@ from tasks.artifacts.report import show_report
 from tasks.artifacts.run_page import announce
 from tasks.delivery import publishing
 from tasks.delivery.downloading import Download
-from tasks.delivery.preview import preview
 from tasks.exports.outcome import JobUsed, Outcome
 from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
@@ -28,7 +27,7 @@ async def publish_files(request: ExportRequest, job: JobUsed, download: Download
     show(Step.PUBLISH, "Publishing")
     outcome = await asyncio.to_thread(publishing.publish, request, job, download, Places(data_dir))
     announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
-    await show_report(outcome, preview(outcome))
+    await show_report(outcome, request.api)
     return outcome
 
 
@@ -41,5 +40,5 @@ async def find_published_files(
     outcome = await asyncio.to_thread(publishing.find_published, request, Places(data_dir), wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")
-        await show_report(outcome, preview(outcome))
+        await show_report(outcome, request.api)
     return outcome

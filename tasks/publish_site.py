@@ -11,7 +11,6 @@ from tasks.artifacts.progress import Step, show
 from tasks.artifacts.report import show_report
 from tasks.artifacts.run_page import announce
 from tasks.delivery import site
-from tasks.delivery.preview import preview
 from tasks.delivery.site import SlicePart
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
@@ -31,7 +30,7 @@ async def publish_site(record: SiteRecord, parts: list[SlicePart], data_dir: Pat
     tolerance = Settings.load(data_dir).row_tolerance
     outcome = await asyncio.to_thread(site.publish_site, record, parts, Places(data_dir), wanted, tolerance=tolerance)
     announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
-    await show_report(outcome, preview(outcome))
+    await show_report(outcome, record.request.api)
     return outcome
 
 
@@ -44,5 +43,5 @@ async def find_published_site(
     outcome = await asyncio.to_thread(site.find_published_site, request, Places(data_dir), wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")
-        await show_report(outcome, preview(outcome))
+        await show_report(outcome, request.api)
     return outcome

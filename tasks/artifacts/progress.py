@@ -15,6 +15,9 @@ from tasks.artifacts.guarded import guarded
 
 # An update costs the server 16 ms; a page shows no more than this anyway.
 UPDATE_EVERY: Final = 2.0
+# With more slices than this, their artifacts would cost the server over 160 ms every time, and nobody reads as many
+# bars: only the run's own moves, and its text names the slice.
+MOST_SLICES: Final = 10
 
 
 class Step(Enum):
@@ -68,11 +71,15 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 class SliceProgress:
-    """The progress of slices that run side by side as that of one run: a mean, each slice weighed by its rows."""
+    """The progress of slices that run side by side as that of one run: a mean, each slice weighed by its rows.
+
+    Where they are few, each has a progress artifact of its own beside the run's.
+    """
 
     def __init__(self, rows: Sequence[int]) -> None:
         self._rows = rows
         self._percents = [float(Step.SUBMIT.value)] * len(rows)
+        self._page = _page.get() if len(rows) <= MOST_SLICES else None
 
     @contextmanager
     def of_slice(self, number: int) -> Iterator[None]:
@@ -84,13 +91,26 @@ class SliceProgress:
             text = f"{self._done()} of {len(self._rows)} slices: slice {number + 1}: {progress.text}"
             for watcher in watchers:
                 watcher(Progress(self._mean(), text))
+            self._show(number, progress.text)
 
         token = _watchers.set((changed,))
         try:
             yield
             changed(Progress(Step.PUBLISH.value, "done"))
+        except Exception as failure:
+            self._show(number, f"stopped: {failure}")
+            raise
         finally:
             _watchers.reset(token)
+
+    def _show(self, number: int, text: str) -> None:
+        """Show the slice for itself: a slice begins with its job, and its part is done when its rows are here."""
+        if self._page is None:
+            return
+        begins, ends = Step.SUBMIT.value, Step.PUBLISH.value
+        percent = round(max(self._percents[number] - begins, 0.0) / (ends - begins) * 100, 1)
+        words = f"Slice {number + 1} of {len(self._rows)}, {self._rows[number]:,} URLs: {text}"
+        self._page.slice_changed(number, Progress(percent, words))
 
     def _done(self) -> int:
         return sum(percent >= Step.PUBLISH.value for percent in self._percents)
@@ -102,42 +122,70 @@ class SliceProgress:
 
 @asynccontextmanager
 async def progress_artifact(key: str) -> AsyncIterator[None]:
-    """Keep one progress artifact of the current run up to date, in the background."""
-    artifact = _Artifact(key)
-    keeper = asyncio.create_task(artifact.keep())
+    """Keep one progress artifact of the current run up to date, and one per slice, in the background."""
+    page = _Page(key)
+    keeper = asyncio.create_task(page.keep())
+    token = _page.set(page)
     try:
-        with watching(artifact.changed):
+        with watching(page.changed):
             yield
     finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-        await artifact.publish()
+        _page.reset(token)
+        page.ended.set()
+        await keeper  # not cancelled: an artifact that is being created would be made twice
+
+
+class _Page:
+    """The progress artifacts of one run, published one after another: a server that is slow gets no more at once."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._run = _Artifact(key, Progress(0.0, "begins"))
+        self._slices: dict[int, _Artifact] = {}
+        self.ended = asyncio.Event()
+
+    def changed(self, progress: Progress) -> None:
+        self._run.latest = progress
+
+    def slice_changed(self, number: int, progress: Progress) -> None:
+        if number in self._slices:
+            self._slices[number].latest = progress
+        else:
+            self._slices[number] = _Artifact(f"{self._key}-slice-{number + 1}", progress)
+
+    async def keep(self) -> None:
+        """Publish until the run has ended, and then once more; a server that hangs is waited for twice at the most."""
+        while not self.ended.is_set():
+            await self._publish_guarded()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(UPDATE_EVERY):
+                    await self.ended.wait()
+        await self._publish_guarded()
+
+    async def _publish_guarded(self) -> None:
+        await guarded(self._publish(), "The progress")  # all under one guard: it bounds them together
+
+    async def _publish(self) -> None:
+        for artifact in (self._run, *self._slices.values()):
+            await artifact.publish()
 
 
 class _Artifact:
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, progress: Progress) -> None:
+        self.latest = progress
         self._key = key
         self._id: UUID | None = None
-        self._progress = Progress(0.0, "begins")
         self._published: Progress | None = None
 
-    def changed(self, progress: Progress) -> None:
-        self._progress = progress
-
-    async def keep(self) -> None:
-        while True:
-            await self.publish()
-            await asyncio.sleep(UPDATE_EVERY)
-
     async def publish(self) -> None:
-        now = self._progress
+        now = self.latest
         if now == self._published:
             return
         if self._id is None:
-            created = acreate_progress_artifact(now.percent, key=self._key, description=now.text)
-            self._id = await guarded(created, "The progress")
+            self._id = await acreate_progress_artifact(now.percent, key=self._key, description=now.text)
         else:
-            updated = aupdate_progress_artifact(self._id, now.percent, description=now.text)
-            await guarded(updated, "The progress")
+            await aupdate_progress_artifact(self._id, now.percent, description=now.text)
         self._published = now
+
+
+_page: ContextVar[_Page | None] = ContextVar("page", default=None)

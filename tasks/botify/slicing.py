@@ -101,7 +101,11 @@ async def plan_slices(counts: Counts, table: DepthTable, fields: Iterable[Field]
     if rows != total:  # implied by all that was compared before, and the promise itself
         raise _differ(f"{rows:,} URLs in the slices together, but {total:,} in all")
     return SlicePlan(
-        slices=tuple(confirmed), urls_total=total, urls_without_depth=table.without_depth, max_rows=max_rows
+        slices=tuple(confirmed),
+        urls_total=total,
+        urls_without_depth=table.without_depth,
+        max_rows=max_rows,
+        table=table,
     )
 
 

@@ -32,9 +32,6 @@ class Look(BaseModel):
     elapsed: float
     next_in: float
 
-    def in_words(self) -> str:
-        return f"{self.status} after {self.elapsed:.0f} s; look {self.number + 1} in {self.next_in:.0f} s"
-
 
 async def wait_for_job(
     client: BotifyClient, job_id: str, on_look: Callable[[Look], None], board: JobBoard | None = None

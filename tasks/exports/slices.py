@@ -44,6 +44,8 @@ class SlicePlan(BaseModel):
     urls_total: int
     urls_without_depth: int = 0
     max_rows: int
+    table: DepthTable | None = None
+    """What was counted per depth; None in plans that were written before they held it."""
 
     @property
     def credits(self) -> int:

@@ -46,6 +46,7 @@ async def test_a_run_leaves_its_progress_its_plan_and_its_report(serve: Serve, t
     assert {kind: artifact.key for kind, artifact in artifacts.items()} == {
         "progress": "progress-sandbox-www-boost-org",
         "table": "depth-plan-sandbox-www-boost-org",
+        "image": "depth-picture-sandbox-www-boost-org",
         "markdown": "export-sandbox-www-boost-org",
     }
     assert artifacts["progress"].data == 100
