@@ -66,16 +66,17 @@ def exports(options: argparse.Namespace) -> None:
         print(f"No export was made in {places.data_dir} yet.")
     else:
         print(pd.DataFrame([_row(export) for export in listed.exports]).to_string(index=False))
-        print()
-        print(pd.DataFrame([_spent_row(spent) for spent in listed.credits]).to_string(index=False))
+        if listed.credits:
+            print()
+            print(pd.DataFrame([_spent_row(spent) for spent in listed.credits]).to_string(index=False))
 
 
 def _listed(places: Places) -> Listed:
     ledger, sites = Ledger.in_folder(places.data_dir), SiteLedger.in_folder(places.data_dir)
     known = list(sites.all())
-    wholes = {each.fingerprint: site.name for site in _readable_sites(known) for each in site.slices}
+    wholes = {each.fingerprint: site for site in _readable_sites(known) for each in site.slices}
     records = list(ledger.all())
-    found = [_site(site, ledger, places) for site in known]
+    found = [_site(site, sites, ledger, places) for site in known]
     found += [_export(record, places, wholes) for record in records]
     return Listed(
         exports=tuple(sorted(found, key=_newest_first)),
@@ -91,7 +92,7 @@ def _newest_first(export: ListedExport) -> float:
     return -export.since.timestamp() if export.since else 0.0
 
 
-def _site(record: SiteRecord | str, ledger: Ledger, places: Places) -> ListedExport:
+def _site(record: SiteRecord | str, sites: SiteLedger, ledger: Ledger, places: Places) -> ListedExport:
     if isinstance(record, str):
         return ListedExport(name=record[:16], next_step=DAMAGED)
     manifest = _manifest(places, record.request, record.name)
@@ -103,7 +104,10 @@ def _site(record: SiteRecord | str, ledger: Ledger, places: Places) -> ListedExp
         rows=record.plan.urls_total,
         state=record.state,
         slices=len(record.slices),
-        credits_to_pay=sum(still_to_pay(ledger, each) for each in record.slices),
+        credits_to_pay=sum(
+            still_to_pay(ledger, each, refresh=sites.needs_refresh(record, number))
+            for number, each in enumerate(record.slices)
+        ),
         since=record.published_at or record.planned_at,
         manifest=manifest,
         next_step=_site_next_step(record, is_there=manifest is not None),
@@ -116,13 +120,12 @@ def _site_next_step(record: SiteRecord, *, is_there: bool) -> str:
     return "" if is_there else "its files are missing: `resume` fetches them again"
 
 
-def _export(record: ExportRecord | str, places: Places, wholes: dict[str, str]) -> ListedExport:
+def _export(record: ExportRecord | str, places: Places, wholes: dict[str, SiteRecord]) -> ListedExport:
     if isinstance(record, str):
         return ListedExport(name=record[:16], next_step=DAMAGED)
     request = record.request
     manifest = _manifest(places, request, record.name)
-    whole = wholes.get(record.fingerprint)
-    part_of = whole if record.state is not State.PUBLISHED else None
+    part_of = _part_of(record, wholes.get(record.fingerprint))
     return ListedExport(
         name=record.name,
         org=request.org,
@@ -137,6 +140,13 @@ def _export(record: ExportRecord | str, places: Places, wholes: dict[str, str]) 
         manifest=manifest,
         next_step=f"part of {part_of}" if part_of else _next_step(record, is_there=manifest is not None),
     )
+
+
+def _part_of(record: ExportRecord, whole: SiteRecord | None) -> str | None:
+    """Return the whole-site export that has the record's rows, or brings them; None for an export of its own."""
+    if whole is None or record.state is State.PUBLISHED:
+        return None
+    return whole.name if record.state is State.MERGED or not whole.is_published else None
 
 
 def _manifest(places: Places, request: ExportRequest | SiteRequest, name: str) -> Path | None:

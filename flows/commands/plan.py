@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -102,17 +103,25 @@ async def _plan_site(
     client: BotifyClient, address: ProjectAddress, analysis: str, options: argparse.Namespace
 ) -> _Shown:
     site = await build_site_request(client, address, analysis, options.max_rows, options.fields)
-    known = SiteLedger.in_folder(client.settings.data_dir).find(site)
+    sites = SiteLedger.in_folder(client.settings.data_dir)
+    known = sites.find(site)
     slice_plan = known.plan if known else await plan_site(client, address, analysis, max_rows=options.max_rows)
-    planned = _planned(site.slices(slice_plan), client.settings, slice_plan.urls_total, None)
+    slices = site.slices(slice_plan)
+    anew = [known is not None and sites.needs_refresh(known, number) for number in range(len(slices))]
+    planned = _planned(slices, client.settings, slice_plan.urls_total, None, anew)
     rows = zip(slice_rows(slice_plan), planned.slices, strict=True)
     table = [row | {"State": each.state or "to do", "Job": each.job_id or ""} for row, each in rows]
     return _Shown(planned=planned, table=table, words=slice_plan.in_words())
 
 
 def _planned(
-    requests: tuple[ExportRequest, ...], settings: Settings, urls_total: int, max_depth: int | None
+    requests: tuple[ExportRequest, ...],
+    settings: Settings,
+    urls_total: int,
+    max_depth: int | None,
+    anew: Sequence[bool] = (False,),
 ) -> Planned:
+    """Return the plan with the state of each request; `anew` tells which a refresh still has to make."""
     ledger = Ledger.in_folder(settings.data_dir)
     first = requests[0]
     rows = sum(request.expected.rows for request in requests)
@@ -124,7 +133,9 @@ def _planned(
         rows=rows,
         urls_total=urls_total,
         credits=rows,
-        credits_to_pay=sum(still_to_pay(ledger, request) for request in requests),
+        credits_to_pay=sum(
+            still_to_pay(ledger, request, refresh=refresh) for request, refresh in zip(requests, anew, strict=True)
+        ),
         slices=tuple(_slice(ledger, request) for request in requests),
     )
 

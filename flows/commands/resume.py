@@ -53,9 +53,12 @@ def resume(options: argparse.Namespace) -> None:
 
 
 def _unfinished(places: Places, ledger: Ledger, sites: SiteLedger) -> list[SiteRecord | ExportRecord]:
-    """Return what is not at its end, whole sites first; they bring their slices along."""
+    """Return what is not at its end, whole sites first; they bring their slices along.
+
+    What is unfinished of a published site's slice is an export by itself that came later.
+    """
     wholes = [site for site in sites.all() if isinstance(site, SiteRecord)]
-    slices = {each.fingerprint for site in wholes for each in site.slices}
+    slices = {each.fingerprint for site in wholes if not site.is_published for each in site.slices}
     alone = [
         record
         for record in ledger.all()

@@ -111,7 +111,7 @@ def _merge(record: SiteRecord, parts: Sequence[SlicePart], staging: Path, wanted
             joined(files),
             request.columns,
             staging,
-            limits=Limits(max_bytes=sum(file.stat().st_size + 1 for file in files)),
+            limits=Limits(max_bytes=sum(file.stat().st_size + 2 for file in files)),
             output=wanted.output,
             metadata={
                 "botify_export.project": f"{request.org}/{request.project}",

@@ -14,15 +14,17 @@ def joined(files: Sequence[Path]) -> Iterator[bytes]:
     header: bytes | None = None
     for path in files:
         with path.open("rb") as file:
-            found = file.readline()
+            line = file.readline()
+            found = line.rstrip(b"\r\n")
+            ending = line[len(found) :] or b"\n"
             if header is None:
-                yield found
+                header = found
+                yield found + ending
             elif found != header:
                 raise FileRefused(f"{path} has another header than {files[0]}.")
-            header = found
-            last = b"\n"
+            last = ending
             while block := file.read(_BLOCK):
-                last = block[-1:]
+                last = block
                 yield block
-            if last != b"\n":  # a file need not end its last line, but the next one begins a line
-                yield b"\n"
+            if not last.endswith(b"\n"):  # a file need not end its last line, but the next one begins a line
+                yield ending

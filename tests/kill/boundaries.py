@@ -58,7 +58,9 @@ class _Boundaries:
         path = Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else Path(str(file)).absolute()
         if not path.is_relative_to(self._data):
             return None
-        return re.sub(r"[0-9a-f]{64}|(?<=depth-2-)[0-9a-f]{12}", "X", str(path.relative_to(self._data)))
+        return re.sub(
+            r"[0-9a-f]{64}|(?<=depth-2-)[0-9a-f]{12}|(?<=full-)[0-9a-f]{12}", "X", str(path.relative_to(self._data))
+        )
 
     def around_requests(self) -> None:
         asynchronous, synchronous = httpx.AsyncHTTPTransport.handle_async_request, httpx.HTTPTransport.handle_request
