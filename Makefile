@@ -1,10 +1,10 @@
-# make install | test | demo | bench | lock: each sets up what it needs.
+# make install | test | test-ui | demo | lock: each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: install test demo lock
+.PHONY: install test test-ui demo lock
 
 install: $(VENV)/.installed
 
@@ -20,6 +20,11 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/pytest --quiet --numprocesses 2
 
+test-ui: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ui.lock
+	command -v chromium || (apt-get update --quiet && apt-get install --quiet --yes chromium)  # as root
+	$(BIN)/python -m pytest --quiet -p tests.ui.prefect_pages tests/ui/in_the_browser.py
+
 demo: install
 	$(BIN)/botify-export demo
 
@@ -27,3 +32,6 @@ lock:  ## needs uv; the newest versions that pyproject.toml admits
 	{ sed '/^[^#]/,$$d' requirements.lock; uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --upgrade; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	{ sed '/^[^#]/,$$d' requirements-ui.lock; echo 'playwright>=1.55,<2' | uv pip compile - --constraint requirements.lock \
+	  --universal --python-version 3.11 --generate-hashes --no-header --quiet; } > requirements-ui.lock.new
+	mv requirements-ui.lock.new requirements-ui.lock

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from flows.delivery import alone
 from flows.run_context import delivered
@@ -25,6 +26,8 @@ from tasks.ledger.sites import SiteLedger, SiteRecord
 from tasks.poll_job import poll_job
 from tasks.publish_site import find_published_site, publish_site
 from tasks.submit_job import submit_job
+
+MOST_REASONS: Final = 3
 
 
 async def deliver_site(
@@ -92,7 +95,9 @@ def _all_of(record: SiteRecord, ended: Sequence[SlicePart | BaseException]) -> l
         raise unforeseen
     slices = record.plan.slices
     worst = min(refusals.values(), key=lambda error: error.exit_code)
-    reasons = " ".join(f"Slice {n + 1} ({slices[n].filter.in_words()}): {error}" for n, error in refusals.items())
+    said = [f"Slice {n + 1} ({slices[n].filter.in_words()}): {error}" for n, error in refusals.items()]
+    more = f" And {len(said) - MOST_REASONS} more." if len(said) > MOST_REASONS else ""
+    reasons = " ".join(said[:MOST_REASONS]) + more
     raise type(worst)(
         f"{len(failed)} of {len(ended)} slices are missing, and nothing was published. {reasons} "
         "The other slices are kept: running again makes only what is missing.",

@@ -63,5 +63,7 @@ def refuse_beyond(max_credits: int | None, to_pay: int, in_all: int) -> None:
     """Raise CreditsExceeded when more is still to be paid than was allowed."""
     if max_credits is None or to_pay <= max_credits:
         return
-    paid = f" of {in_all:,}; the rest is paid" if to_pay < in_all else ""
-    raise CreditsExceeded(f"This would cost {to_pay:,} credits{paid}, more than --max-credits {max_credits:,}.")
+    cost = f"This would cost {to_pay:,} credits"
+    if to_pay < in_all:
+        cost = f"Of {in_all:,} credits {to_pay:,} are still to be paid"
+    raise CreditsExceeded(f"{cost}, more than --max-credits {max_credits:,}.")

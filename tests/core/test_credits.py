@@ -122,7 +122,7 @@ def test_what_is_allowed_is_allowed(max_credits: int | None, to_pay: int) -> Non
     ("max_credits", "to_pay", "in_all", "words"),
     [
         (1000, 1001, 1001, "This would cost 1,001 credits, more than --max-credits 1,000."),
-        (0, 1, 3811, "This would cost 1 credits of 3,811; the rest is paid, more than --max-credits 0."),
+        (0, 1, 3811, "Of 3,811 credits 1 are still to be paid, more than --max-credits 0."),
     ],
 )
 def test_more_is_refused_with_both_numbers(max_credits: int, to_pay: int, in_all: int, words: str) -> None:

@@ -1,10 +1,12 @@
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
+from deployments.sandbox import TOKEN
 from tests.served import serve
 
 __all__ = ["serve"]
@@ -18,9 +20,16 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Prefect server for all tests of a run, with a database of its own; its address."""
+    """One Prefect server for all tests of a run, with a database of its own; its address.
+
+    When all tests are done, the token that they used stands nowhere: not in the database, not in a data folder.
+    """
     with prefect_test_harness(server_startup_timeout=180):
         yield str(PREFECT_API_URL.value())
+        database = Path(urlsplit(str(PREFECT_API_DATABASE_CONNECTION_URL.value())).path.replace("//", "/"))
+        assert database.stat().st_size
+        written = [*database.parent.glob(f"{database.name}*"), *tmp_path_factory.getbasetemp().rglob("data/**/*")]
+        assert [path for path in written if path.is_file() and TOKEN.encode() in path.read_bytes()] == []
 
 
 @pytest.fixture(autouse=True)

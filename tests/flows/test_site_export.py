@@ -250,7 +250,7 @@ async def test_a_slice_that_fails_lets_the_others_finish(serve: Serve, tmp_path:
     assert failure.value.exit_code == 3
     assert contents(tmp_path / "data") == {}
     before = on_disk(tmp_path)
-    refusal = rf"{piece.rows} credits of 1,169; the rest is paid, more than --max-credits {piece.rows - 1}\."
+    refusal = rf"Of 1,169 credits {piece.rows} are still to be paid, more than --max-credits {piece.rows - 1}\."
     with pytest.raises(CreditsExceeded, match=refusal):
         await export(tmp_path, max_rows=FOUR, max_credits=piece.rows - 1)
     assert on_disk(tmp_path) == before
