@@ -1,10 +1,10 @@
-# make install | test | test-ui | demo | lock: each sets up what it needs.
+# make install | test | test-ui | demo | bench | lock: each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: install test test-ui demo lock
+.PHONY: install test test-ui demo bench lock
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,9 @@ test-ui: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ui.lock
 	command -v chromium || (apt-get update --quiet && apt-get install --quiet --yes chromium)  # as root
 	$(BIN)/python -m pytest --quiet -p tests.ui.prefect_pages tests/ui/in_the_browser.py
+
+bench: install
+	$(BIN)/python -m tests.bench
 
 demo: install
 	$(BIN)/botify-export demo

@@ -14,7 +14,7 @@ class UrlOrder:
     """Watches URLs go by. While they ascend none can come twice, and nothing needs to be remembered."""
 
     def __init__(self) -> None:
-        self._last = pa.array([], pa.string())
+        self._last = pa.nulls(0, pa.string())  # pa.array() would import pandas: 0.1 s and 47 MB
         self.ascending = True
 
     def see(self, urls: pa.ChunkedArray) -> None:

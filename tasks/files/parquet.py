@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tasks.files.staged import HashedFile, StagedFile
 
-_GROUP_ROWS = 32_768
+_GROUP_ROWS = 24_576
 _GROUP_BYTES = 64 * 1024 * 1024  # of text: bounds the memory when the rows are long
 
 

@@ -32,13 +32,14 @@ class _Feed:
         self.closed = False
 
     def read(self, size: int) -> bytes:
-        """`size` bytes, or one less; fewer only at the end."""
+        """At most `size` bytes, and at least half of that until the end."""
         pieces, have = [self._rest], len(self._rest)
-        while have <= size and not self.closed and (block := next(self._blocks, None)) is not None:
+        while have < size * 3 // 4 and not self.closed and (block := next(self._blocks, None)) is not None:
             pieces.append(block)
             have += len(block)
-        filled = b"".join(pieces)
-        end = size - 1 if filled[size - 1 : size + 1] == b"\r\n" else size
+        filled = b"".join(filter(None, pieces))  # of one piece: itself, not a copy; so are whole slices
+        end = min(size, len(filled))
+        end -= filled[end - 1 : end] == b"\r"
         self._rest = filled[end:]
         return filled[:end]
 

@@ -20,6 +20,7 @@ from tasks.exports.wanted import CSV, PARQUET, OutputFormat
 from tasks.files.archive import Limits, Tally, unpack
 from tasks.files.duplicates import UrlOrder, first_duplicate
 from tasks.files.heading import Heading, read_heading
+from tasks.files.memory import prefer_jemalloc
 from tasks.files.parquet import ParquetFile, row_groups
 from tasks.files.parsing import BLOCK_SIZES, RecordTooLong, text_batches
 from tasks.files.relay import Relay
@@ -47,6 +48,7 @@ def stage(
     Raises DownloadDamaged if the bytes are not what was sent, FileRefused if they are but are not one table of
     `columns`, DataFolderUnusable if the disk does not take them, and whatever `chunks` raises.
     """
+    prefer_jemalloc()
     staging = _Staging(columns, folder, output, metadata or {}, on_rows or (lambda rows: None))
     try:
         return staging.run(chunks, limits)
@@ -55,12 +57,13 @@ def stage(
 
 
 class _Landing:
-    """Writes a CSV with its header normalised, and hands its data on."""
+    """Writes a CSV with its header normalised, and hands its data on; at their end the CSV is on the disk."""
 
     def __init__(self, csv: HashedFile, columns: Sequence[Column]) -> None:
         self._csv = csv
         self._columns = columns
         self.heading = Heading(b"", b"", ())
+        self.staged: StagedFile | None = None
 
     def land(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         taken: list[bytes] = []
@@ -74,6 +77,7 @@ class _Landing:
         for block in chain((self.heading.data,), blocks):
             self._csv.write(block)
             yield block
+        self.staged = self._csv.finish(0)  # waits for the disk while the last blocks are still parsed
 
 
 def _noting(blocks: Iterator[bytes], taken: list[bytes]) -> Iterator[bytes]:
@@ -110,22 +114,19 @@ class _Staging:
         with HashedFile(self._folder / CSV) as csv, Relay() as relay:
             landing = _Landing(csv, self._columns)
             packets = relay.ahead(chunks, 16, "download")
-            blocks = relay.ahead(landing.land(unpack(packets, limits, tally=tally, folder=self._folder)), 4, "unpack")
+            blocks = relay.ahead(landing.land(unpack(packets, limits, tally=tally, folder=self._folder)), 16, "unpack")
             try:
                 done = self._pass(relay, blocks)
             except FileRefused:
                 _drain(blocks)  # a damaged archive shows here, and is the better explanation
                 raise
             _drain(blocks)
-            staged_csv = csv.finish(0)
         while not done:
             with Relay() as relay:
                 done = self._pass(relay, self._landed(landing.heading))
         duplicate = None if self._order.ascending else first_duplicate(partial(self._urls, landing.heading))
-        if not self._output.wants_csv:
-            staged_csv.path.unlink()
         return Staged(
-            csv=staged_csv.model_copy(update={"rows": self._rows}) if self._output.wants_csv else None,
+            csv=self._kept(landing.staged),
             parquet=self._parquet,
             rows=self._rows,
             archive=tally.facts(),
@@ -133,6 +134,13 @@ class _Staging:
             kept_as_text=self._kept_as_text,
             duplicate_url=duplicate,
         )
+
+    def _kept(self, csv: StagedFile | None) -> StagedFile | None:
+        assert csv, "its blocks were taken to their end"
+        if self._output.wants_csv:
+            return csv.model_copy(update={"rows": self._rows})
+        csv.path.unlink()
+        return None
 
     def _pass(self, relay: Relay, blocks: Iterator[bytes]) -> bool:
         """Parse all rows, and write them if Parquet is wanted; False if it has to be done again."""
