@@ -26,8 +26,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         results = {rows: _measured(folder, rows, options.runs) for rows in sorted(options.rows)}
-        flow = flow_runs(folder, options.runs)
-    print(table(results, flow))
+        flow, sites = flow_runs(folder, options.runs)
+    print(table(results, flow, sites))
 
 
 def _options() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from deployments.sandbox import Sandbox, serving
 from tests.bench.rounds import Result, rounds, say
+from tests.bench.site_runs import SiteRun, site_runs
 from tests.bench.table import TINY
 from tests.bench.task import Task
 from tests.served import BOOST_URL, Served
@@ -17,8 +18,11 @@ _FLOW: Final = "a run of the flow"
 _QUIET: Final = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
 
 
-def flow_runs(folder: Path, runs: int) -> Result:
-    """Run the flow so many times, each in a fresh process and for a new export; waits for Botify are hundredths."""
+def flow_runs(folder: Path, runs: int) -> tuple[Result, list[SiteRun]]:
+    """Run the flow so many times, each in a fresh process and for a new export; waits for Botify are hundredths.
+
+    Then export whole sites, in this process.
+    """
     say("Starting a Prefect server")
     sandbox = Sandbox()
     os.environ |= _QUIET
@@ -29,4 +33,4 @@ def flow_runs(folder: Path, runs: int) -> Result:
     ):
         os.environ |= Served(sandbox, addresses).environment | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
         task = Task("", BOOST_URL, TINY, str(folder / "run"), archive="", csv="", parquet="")
-        return rounds(task, [], [_FLOW], runs)[_FLOW]
+        return rounds(task, [], [_FLOW], runs)[_FLOW], site_runs(folder, sandbox, 3)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.rounds import DISTURBED, Result
+from tests.bench.site_runs import SiteRun
 
 OURS: Final = ("ours", "ours, data plane alone")
 USUAL: Final = ("usual script, pandas defaults", "usual script, done right")
@@ -29,9 +30,11 @@ TINY: Final = 494
 Results = Mapping[int, Mapping[str, Result]]
 
 
-def table(results: Results, flow: Result | None) -> str:
+def table(results: Results, flow: Result, sites: Sequence[SiteRun]) -> str:
     """Everything, with the machine in the caption."""
-    return "\n".join((*_caption(), "", *_variants(results), "", *_stages(results), "", *_flow(flow)))
+    return "\n".join(
+        (*_caption(), "", *_variants(results), "", *_stages(results), "", *_flow(flow), "", *_sites(sites))
+    )
 
 
 def bound(measured: Mapping[str, Result]) -> float:
@@ -89,13 +92,21 @@ def _stages(results: Results) -> Iterator[str]:
         yield _line(f"{stage} (not in the bound)", *(_cpu_and_wall(measured[stage]) for measured in results.values()))
 
 
-def _flow(flow: Result | None) -> Iterator[str]:
-    if flow:
-        yield (
-            f"Beside the data: a whole run of the flow on {TINY} rows, with a running Prefect server, takes "
-            f"{_wall(flow)} s ({flow.cpu:.2f} s of CPU) after {flow.imports:.2f} s of imports; median of "
-            f"{len(flow.runs)}."
-        )
+def _flow(flow: Result) -> Iterator[str]:
+    yield (
+        f"Beside the data: a whole run of the flow on {TINY} rows, with a running Prefect server, takes "
+        f"{_wall(flow)} s ({flow.cpu:.2f} s of CPU) after {flow.imports:.2f} s of imports; median of "
+        f"{len(flow.runs)}."
+    )
+
+
+def _sites(sites: Sequence[SiteRun]) -> Iterator[str]:
+    yield "A whole site of 1,169 URLs from the sandbox, whose jobs are done at once, without the limit of 5 requests a"
+    yield "second; medians of 3:"
+    yield ""
+    yield from _head("slices", "count queries", "requests in all", "wall s", "at 5 requests a second, at least s")
+    for site in sites:
+        yield _line(site.slices, site.counts, site.requests, f"{site.wall:.1f}", f"{site.requests / 5:.0f}")
 
 
 def _wall(result: Result) -> str:

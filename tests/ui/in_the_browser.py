@@ -3,8 +3,6 @@
 Not called test_…, so that it is not collected with the others: it needs a browser, which `make test-ui` installs.
 """
 
-import time
-
 import pytest
 
 from deployments.sandbox import read_fault
@@ -90,9 +88,6 @@ def test_a_run_is_cancelled_from_its_page(pages: Pages, served: Served) -> None:
     pages.see(": submitted.")
     pages.page.get_by_role("button", name="Cancel").first.click()
     pages.page.get_by_role("button", name="Confirm").click()
-    began = time.monotonic()
-    while pages.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"] != "CANCELLED":
-        assert time.monotonic() - began < 60
-        time.sleep(0.2)
+    pages.wait_for_state(run, "CANCELLED")
     pages.see("Cancelled")
     pages.shoot("cancelled")

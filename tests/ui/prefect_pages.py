@@ -92,6 +92,19 @@ class Pages:
             else:
                 return
 
+    def wait_for_state(self, run: str, state: str, seconds: float = 60) -> None:
+        """Wait until the server says that the run is in a state of this type."""
+        deadline = time.monotonic() + seconds
+        while (found := self._state(run)) != state:
+            if time.monotonic() > deadline:
+                self.shoot(f"not-{state.lower()}")
+                raise TimeoutError(f"the run is {found}, not {state}")
+            time.sleep(0.2)
+
+    def _state(self, run: str) -> str:
+        found = self.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return str(found[0]["state_type"])
+
     def shoot(self, name: str) -> None:
         """Keep what the page looks like."""
         SHOTS.mkdir(exist_ok=True)
