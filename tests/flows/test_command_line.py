@@ -64,6 +64,7 @@ CASES = {
         ("create job 2: fail",),
         {"null_depth_rows": 1},
         options=("--coverage", "full"),
+        environment={"BOTIFY_PARALLEL_JOBS": "1"},  # so that the second job is the second slice's
         jobs=7,
     ),
     "A setting or an option is impossible": Case(
