@@ -129,7 +129,9 @@ def _add_serve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--credentials", metavar="BLOCK", help="a Botify Credentials block, instead of a token here")
+    parser.add_argument(
+        "--credentials", default="", metavar="BLOCK", help="a Botify Credentials block, instead of a token here"
+    )
 
 
 def _add_project(parser: argparse.ArgumentParser) -> None:

@@ -20,8 +20,7 @@ from tasks.exports.settings import Settings
 from tasks.exports.site import SiteRequest
 from tasks.exports.slices import SlicePlan
 from tasks.exports.wanted import WantedFiles
-from tasks.ledger.credits import refuse_beyond, still_to_pay
-from tasks.ledger.ledger import Ledger
+from tasks.ledger.credits import refuse_beyond
 from tasks.ledger.sites import SiteLedger, SiteRecord
 from tasks.poll_job import poll_job
 from tasks.publish_site import find_published_site, publish_site
@@ -48,17 +47,9 @@ async def deliver_site(
         record = sites.planned(request, plan, refresh=refresh)
         for each in record.slices:  # until the rows are published: nobody else may move them
             await held.enter_async_context(alone(each, data_dir))
-        refuse_beyond(max_credits, _to_pay(record, sites, data_dir), record.plan.credits)
+        refuse_beyond(max_credits, sites.still_to_pay(record), record.plan.credits)
         parts = await _slices(sites.write(record), sites, data_dir)
         return delivered(await publish_site(record, parts, data_dir, wanted))
-
-
-def _to_pay(record: SiteRecord, sites: SiteLedger, data_dir: Path) -> int:
-    ledger = Ledger.in_folder(data_dir)
-    return sum(
-        still_to_pay(ledger, each, refresh=sites.needs_refresh(record, number))
-        for number, each in enumerate(record.slices)
-    )
 
 
 async def _slices(record: SiteRecord, sites: SiteLedger, data_dir: Path) -> list[SlicePart]:

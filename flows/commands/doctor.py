@@ -106,14 +106,14 @@ class _Patient:
 
     async def credentials(self) -> str:
         if self._options.credentials:
-            await load_credentials(self._options.credentials or "")
+            await load_credentials(self._options.credentials)
             return f"the block botify-credentials/{self._options.credentials}"
         settings = Settings.load().with_token()
         where = "BOTIFY_API_TOKEN" if settings.api_token else str(Path.cwd() / TOKEN_FILE)
         return f"a token in {where}, for {settings.api_url}"
 
     async def user(self) -> str:
-        with using(await load_credentials(self._options.credentials or "")):
+        with using(await load_credentials(self._options.credentials)):
             async with BotifyClient(Settings.load()) as client:
                 began = time.monotonic()
                 username = await read_username(client)
@@ -124,7 +124,7 @@ class _Patient:
 
     async def project(self) -> str:
         address = parse_project_address(self._options.url)
-        with using(await load_credentials(self._options.credentials or "")):
+        with using(await load_credentials(self._options.credentials)):
             async with BotifyClient(Settings.load()) as client:
                 found = [analysis for analysis in await list_analyses(client, address) if analysis.succeeded]
         return f"{address} is visible: {len(found)} analyses" + (f", the newest {found[0].slug}" if found else "")

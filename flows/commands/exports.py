@@ -14,7 +14,7 @@ from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.exports.site import SiteRequest
-from tasks.ledger.credits import Spent, credits_by_day, still_to_pay
+from tasks.ledger.credits import Spent, credits_by_day
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import ExportRecord, State
 from tasks.ledger.sites import SiteLedger, SiteRecord
@@ -76,7 +76,7 @@ def _listed(places: Places) -> Listed:
     known = list(sites.all())
     wholes = {each.fingerprint: site for site in _readable_sites(known) for each in site.slices}
     records = list(ledger.all())
-    found = [_site(site, sites, ledger, places) for site in known]
+    found = [_site(site, sites, places) for site in known]
     found += [_export(record, places, wholes) for record in records]
     return Listed(
         exports=tuple(sorted(found, key=_newest_first)),
@@ -92,7 +92,7 @@ def _newest_first(export: ListedExport) -> float:
     return -export.since.timestamp() if export.since else 0.0
 
 
-def _site(record: SiteRecord | str, sites: SiteLedger, ledger: Ledger, places: Places) -> ListedExport:
+def _site(record: SiteRecord | str, sites: SiteLedger, places: Places) -> ListedExport:
     if isinstance(record, str):
         return ListedExport(name=record[:16], next_step=DAMAGED)
     manifest = _manifest(places, record.request, record.name)
@@ -104,10 +104,7 @@ def _site(record: SiteRecord | str, sites: SiteLedger, ledger: Ledger, places: P
         rows=record.plan.urls_total,
         state=record.state,
         slices=len(record.slices),
-        credits_to_pay=sum(
-            still_to_pay(ledger, each, refresh=sites.needs_refresh(record, number))
-            for number, each in enumerate(record.slices)
-        ),
+        credits_to_pay=sites.still_to_pay(record),
         since=record.published_at or record.planned_at,
         manifest=manifest,
         next_step=_site_next_step(record, is_there=manifest is not None),

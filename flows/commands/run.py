@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
             refresh=options.refresh,
             coverage=options.coverage,
             max_credits=options.max_credits,
-            credentials=options.credentials or "",
+            credentials=options.credentials,
         )
     )
     if options.json:

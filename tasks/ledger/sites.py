@@ -17,6 +17,7 @@ from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.site import SiteRequest
 from tasks.exports.slices import SlicePlan
+from tasks.ledger.credits import still_to_pay
 from tasks.ledger.ledger import Ledger, refuse_newer
 from tasks.ledger.record import State
 from tasks.ledger.store import FolderStore, RecordStore
@@ -130,8 +131,12 @@ class SiteLedger:
 
     def needs_refresh(self, record: SiteRecord, number: int) -> bool:
         """Tell whether the slice with this number (from 0) is still of an earlier generation than is wanted."""
-        known = self._exports.find(record.slices[number])
-        return known is not None and known.generation < record.slice_generations[number]
+        return self._is_earlier(record.slices[number], record.slice_generations[number])
+
+    def still_to_pay(self, record: SiteRecord) -> int:
+        """Return the credits of the slices' jobs that are still to be made."""
+        slices = zip(record.slices, record.slice_generations, strict=True)
+        return sum(still_to_pay(self._exports, each, refresh=self._is_earlier(each, wanted)) for each, wanted in slices)
 
     def all(self) -> Iterator[SiteRecord | str]:
         """Yield every record; the fingerprint alone where it cannot be read."""
@@ -151,6 +156,10 @@ class SiteLedger:
 
     def _generations(self, slices: Sequence[ExportRequest], *, refresh: bool) -> tuple[int, ...]:
         return tuple(self._generation(request, newer=refresh) for request in slices)
+
+    def _is_earlier(self, request: ExportRequest, wanted: int) -> bool:
+        known = self._exports.find(request)
+        return known is not None and known.generation < wanted
 
     def _attainable(self, record: SiteRecord) -> tuple[int, ...]:
         """Return the generations that are wanted, but of a slice whose record was lost the one that begins anew."""
