@@ -1,26 +1,23 @@
 """The flow that exports the analyses of the past: those between two dates, oldest first."""
 
-from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
 from pydantic import Field
 
-from flows.ending import failed
+from flows.ending import ended_together, failed
 from flows.export_crawl import FIELDS, ProjectUrl, export_crawl
-from tasks.artifacts.backfill_table import Backfilled, show_backfill
+from flows.one_of_many import one_of_many
+from tasks.artifacts.keys import artifact_key
+from tasks.artifacts.portfolio_table import live_table
 from tasks.artifacts.run_logs import logs_on_the_run
 from tasks.artifacts.run_page import name_run
-from tasks.exports.errors import CreditsExceeded, ExportError
+from tasks.exports.errors import ExportError
 from tasks.exports.settings import Settings, using
 from tasks.exports.site import Coverage
+from tasks.exports.summary import ExportStatus, OneOfMany, Summary
 from tasks.exports.wanted import OutputFormat
-from tasks.ledger.credits import spent_in_all
-from tasks.ledger.ledger import Ledger
 from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.select_analysis import select_analyses
@@ -38,7 +35,7 @@ async def backfill(
     coverage: Coverage = Coverage.DEPTH,
     max_credits: Annotated[int | None, Field(ge=0)] = None,
     credentials: str = "",
-) -> list[Backfilled]:
+) -> Summary:
     """Export every successful analysis between two dates, oldest first; run again, it goes on where it stopped.
 
     Args:
@@ -61,53 +58,21 @@ async def backfill(
             await name_run(f"{address} {since} to {until}", address)
             analyses = await select_analyses(address, since, until)
             asked = terms | {"project_url": str(address), "output_dir": str(data_dir)}
-            exports = [export async for export in _exports(analyses, asked, _Budget(data_dir, max_credits))]
-            await show_backfill(address, exports)
+            exports = [OneOfMany(project=str(address), analysis=analysis) for analysis in analyses]
+            key = artifact_key("backfill", address.org, address.project)
+            async with live_table(exports, key, f"Backfill of {address}"):
+                await _export_all(exports, asked, max_credits)
     except ExportError as error:
-        return cast(list[Backfilled], failed(error))
-    return cast(list[Backfilled], _ended(exports, len(analyses)))
+        return cast(Summary, failed(error))
+    return cast(Summary, ended_together(Summary(exports=tuple(exports)), "analyses"))
 
 
-class _Budget:
-    """What this run may still pay, by the ledger: an export that was paid before costs nothing."""
-
-    def __init__(self, data_dir: Path, max_credits: int | None) -> None:
-        self._ledger = Ledger.in_folder(data_dir)
-        self._max_credits = max_credits
-        self._before = spent_in_all(self._ledger)
-
-    @property
-    def spent(self) -> int:
-        return spent_in_all(self._ledger) - self._before
-
-    @property
-    def left(self) -> int | None:
-        return None if self._max_credits is None else max(self._max_credits - self.spent, 0)
-
-
-async def _exports(analyses: list[str], asked: dict[str, Any], budget: _Budget) -> AsyncIterator[Backfilled]:
+async def _export_all(exports: list[OneOfMany], asked: dict[str, Any], max_credits: int | None) -> None:
     """Export one after another; one that fails does not stop the others, the end of the budget does."""
-    for analysis in analyses:
-        spent = budget.spent
-        try:
-            outcome = await export_crawl(**asked, analysis=analysis, max_credits=budget.left)
-        except CreditsExceeded as refusal:
-            yield Backfilled(analysis=analysis, status="not paid for", rows=None, credits=0, says=str(refusal))
+    left = max_credits
+    for number, export in enumerate(exports):
+        await one_of_many(exports, number, export_crawl(**asked, analysis=export.analysis, max_credits=left))
+        if exports[number].status is ExportStatus.NOT_PAID_FOR:
             return
-        except ExportError as error:
-            paid = budget.spent - spent
-            yield Backfilled(analysis=analysis, status="failed", rows=None, credits=paid, says=str(error), error=error)
-        else:
-            paid = budget.spent - spent
-            place = str(outcome.manifest.parent)
-            yield Backfilled(analysis=analysis, status=outcome.status, rows=outcome.rows, credits=paid, says=place)
-
-
-def _ended(exports: list[Backfilled], wanted: int) -> State[Any]:
-    there = sum(export.rows is not None for export in exports)
-    words = f"{there} of {wanted} analyses are exported, for {sum(export.credits for export in exports):,} credits"
-    if error := next((export.error for export in exports if export.error), None):
-        return failed(error, f"{words}. {error}")
-    if there < wanted:
-        words += f"; {exports[-1].analysis} would cost more than is left of max_credits"
-    return Completed(message=words, data=exports)
+        if left is not None:
+            left = max(left - exports[number].credits, 0)

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import signal
 import sys
@@ -10,7 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from tasks.botify.fields import DEFAULT_FIELDS, NAMES
+from tasks.botify.fields import NAMES
+from tasks.exports.columns import DEFAULT_FIELDS
 from tasks.exports.errors import ExportError, Interrupted
 from tasks.exports.site import Coverage
 from tasks.exports.version import VERSION
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_run_options(command("run", "export a crawl's pages to checked CSV and Parquet files"))
     _add_what_is_exported(command("plan", "show what `run` would export and what it costs; creates no job"))
+    _add_portfolio_options(command("portfolio", "export many projects of a CSV or YAML file, several at a time"))
     _add_project(command("analyses", "list the project's analyses, newest first"))
     _add_output(command("exports", "list every export that the data folder knows, and what to do about it"))
     resume = command("resume", "carry every unfinished export, or those named, to its end")
@@ -119,6 +122,30 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop before anything is paid for, if more than N would be",
     )
+
+
+def _add_portfolio_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a path, or any address that fsspec reads: url, fields, coverage, group, …")
+    add("--group", default="", metavar="GROUP", help="only the projects of this schedule group")
+    add("--at-once", type=_at_least(1), default=4, metavar="N", help="how many are under way at once (4)")
+    add("--spread-minutes", type=_minutes, default=0, metavar="N", help="spread the beginnings over this time")
+    add(
+        "--max-credits",
+        type=_at_least(0),
+        metavar="N",
+        help="the most that all together may cost; they are counted first",
+    )
+    add("--only-new", action="store_true", help="skip a project whose analysis was exported before")
+    add(
+        "--deployment",
+        nargs="?",
+        const="export-crawl/on-demand",
+        metavar="NAME",
+        help="let workers export, as runs of this deployment (export-crawl/on-demand)",
+    )
+    _add_credentials(parser)
+    _add_output(parser)
 
 
 def _add_serve_options(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +193,13 @@ def _add_what_is_exported(parser: argparse.ArgumentParser) -> None:
         metavar="depth|full",
         help="what fits one job of --max-rows, or every URL in as many jobs as that takes (depth)",
     )
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return minutes
 
 
 def _at_least(least: int) -> Callable[[str], int]:

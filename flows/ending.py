@@ -7,9 +7,12 @@ from typing import Any, Final, ParamSpec, cast
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from tasks.artifacts.run_labels import label_run
 from tasks.exports.depth import share
-from tasks.exports.errors import ExportError, NotFinished
+from tasks.exports.errors import CreditsExceeded, ExportError, NotFinished
 from tasks.exports.outcome import Outcome, Status
+from tasks.exports.summary import OneOfMany, Summary
+from tasks.ledger.credits import counting_credits
 
 Asked = ParamSpec("Asked")
 
@@ -26,10 +29,13 @@ def says_how_it_ended(
 
     @wraps(export)
     async def ending(*arguments: Asked.args, **named: Asked.kwargs) -> Outcome:
-        try:
-            outcome = await export(*arguments, **named)
-        except ExportError as error:
-            return cast(Outcome, failed(error))
+        with counting_credits() as paid:
+            try:
+                outcome = await export(*arguments, **named)
+            except ExportError as error:
+                await label_run(OneOfMany(credits=paid.credits).failed(error))
+                return cast(Outcome, failed(error))
+        await label_run(OneOfMany(credits=paid.credits).delivered(outcome))
         return cast(Outcome, Completed(name=NAMES[outcome.status], message=_sentence(outcome), data=outcome))
 
     return ending
@@ -39,6 +45,18 @@ def failed(error: ExportError, message: str | None = None) -> State[Any]:
     """Return the state of a run that ended with the error."""
     name = "NotFinished" if isinstance(error, NotFinished) else "Failed"
     return Failed(name=name, message=message or f"{error} {error.next_step}".strip(), data=error)
+
+
+def ended_together(summary: Summary, what: str) -> State[Any]:
+    """Return the state of a run that made many exports: as the worst of them ended, or well.
+
+    What was not paid for ends no run badly: that is what max_credits is for.
+    """
+    words = summary.in_words(what)
+    error = summary.error(words)
+    if error and not isinstance(error, CreditsExceeded):
+        return failed(error, str(error))
+    return Completed(message=words, data=summary)
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -12,13 +12,13 @@ from flows.ending import says_how_it_ended
 from flows.run_context import delivered, reported
 from flows.site_delivery import deliver_site
 from tasks.artifacts.run_page import name_run
-from tasks.ask_analysis import ASK, ask_analysis
-from tasks.botify.fields import DEFAULT_FIELDS
+from tasks.ask_analysis import ask_analysis
 from tasks.calculate_depth import calculate_depth
 from tasks.choose_columns import choose_columns, choose_site_columns
 from tasks.delivery.exported import Question
+from tasks.exports.columns import DEFAULT_FIELDS
 from tasks.exports.outcome import Outcome
-from tasks.exports.project_address import ProjectAddress
+from tasks.exports.project_address import ASK, ProjectAddress
 from tasks.exports.settings import Settings, using
 from tasks.exports.site import Coverage, check_coverage
 from tasks.exports.wanted import OutputFormat, WantedFiles

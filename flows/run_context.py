@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, TypeVar
 
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
@@ -18,7 +19,9 @@ from tasks.exports.errors import ExportError
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
 
-_deliveries: ContextVar[list[Outcome] | None] = ContextVar("deliveries", default=None)
+Result = TypeVar("Result")
+
+_deliveries: ContextVar[list[Any] | None] = ContextVar("deliveries", default=None)
 
 leave_out_tracebacks()
 
@@ -39,18 +42,22 @@ async def reported(org: str, project: str, data_dir: Path) -> AsyncIterator[None
 def delivered(outcome: Outcome) -> Outcome:
     """Name the run in its outcome; from here on, nothing that the Prefect server does can undo it."""
     page = url_for("flow-run", flow_run.id) if PREFECT_API_URL.value() else None  # a temporary server has no pages
-    outcome = outcome.model_copy(update={"flow_run_id": flow_run.id, "flow_run_url": page})
+    return handed_over(outcome.model_copy(update={"flow_run_id": flow_run.id, "flow_run_url": page}))
+
+
+def handed_over(result: Result) -> Result:
+    """Give a run's result to whoever collects deliveries, before Prefect records that the run ended."""
     if (listening := _deliveries.get()) is not None:
-        listening.append(outcome)
-    return outcome
+        listening.append(result)
+    return result
 
 
 @contextmanager
-def deliveries() -> Iterator[list[Outcome]]:
+def deliveries() -> Iterator[list[Any]]:
     """Collect what the flows inside deliver, also when Prefect cannot record it any more."""
-    outcomes: list[Outcome] = []
-    token = _deliveries.set(outcomes)
+    results: list[Any] = []
+    token = _deliveries.set(results)
     try:
-        yield outcomes
+        yield results
     finally:
         _deliveries.reset(token)

@@ -1,4 +1,4 @@
-"""Running the flow from a terminal: with a Prefect server or without one, and whatever becomes of it meanwhile."""
+"""Running a flow from a terminal: with a Prefect server or without one, and whatever becomes of it meanwhile."""
 
 import asyncio
 import logging
@@ -6,63 +6,61 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from flows.prefect_server import prefect_server
 from flows.run_context import deliveries
-from flows.terminal import Terminal
+from flows.terminal import EVERYTHING, Terminal
 from tasks.artifacts.progress import watching
 from tasks.exports.errors import ExportError, Interrupted
-from tasks.exports.outcome import Outcome
 
 LOGGER = logging.getLogger("botify_export")
 
 # How long Prefect may take to record the end of a run that has delivered.
 RECORDING: Final = 10.0
 
-
-Runs = Callable[[], Awaitable[Outcome]]
-
-
-def run_flow(flow: Runs) -> Outcome:
-    """Run the flow and return what it delivered. Raises ExportError."""
-    (outcome,) = run_flows([flow])
-    if isinstance(outcome, ExportError):
-        raise outcome
-    return outcome
+Result = TypeVar("Result")
 
 
-def run_flows(flows: Sequence[Runs]) -> list[Outcome | ExportError]:
+def run_flow(flow: Callable[[], Awaitable[Result]], log: str = EVERYTHING) -> Result:
+    """Run the flow and return what it delivered; the terminal shows this part of its log. Raises ExportError."""
+    (result,) = run_flows([flow], log)
+    if isinstance(result, ExportError):
+        raise result
+    return result
+
+
+def run_flows(flows: Sequence[Callable[[], Awaitable[Result]]], log: str = EVERYTHING) -> list[Result | ExportError]:
     """Run the flows one after another; return what each delivered, or why it did not. Raises Interrupted."""
     if not flows:
         return []
-    with Terminal() as terminal, prefect_server() as server, watching(terminal.progress):
+    with Terminal(log) as terminal, prefect_server() as server, watching(terminal.progress):
         if server is None:
-            LOGGER.info("No Prefect server is running: starting a temporary one, which may take half a minute.")
-        return [_Run(flow).outcome_or_error() for flow in flows]
+            terminal.say("No Prefect server is running: starting a temporary one, which may take half a minute.")
+        return [_Run(flow).result_or_error() for flow in flows]
 
 
-class _Run:
+class _Run(Generic[Result]):
     """A run of the flow in a thread of its own.
 
     Signals reach the main thread only: there they end the run in order, while Prefect's own handler, which it
     installs where it can, would tear the event loop apart.
     """
 
-    def __init__(self, flow: Runs) -> None:
+    def __init__(self, flow: Callable[[], Awaitable[Result]]) -> None:
         self._flow = flow
         self._is_interrupted = False
         self._cancel: Callable[[], object] = lambda: None
 
-    def outcome_or_error(self) -> Outcome | ExportError:
+    def result_or_error(self) -> Result | ExportError:
         try:
-            return self._outcome()
+            return self._result()
         except Interrupted:
             raise
         except ExportError as error:
             return error
 
-    def _outcome(self) -> Outcome:
+    def _result(self) -> Result:
         with ThreadPoolExecutor(1) as thread:
             running = thread.submit(copy_context().run, asyncio.run, self._export())
             try:
@@ -72,7 +70,7 @@ class _Run:
                 self._cancel()
                 raise Interrupted("Interrupted. A job that was submitted goes on at Botify, and stays known.") from None
 
-    async def _export(self) -> Outcome:
+    async def _export(self) -> Result:
         with deliveries() as delivered:
             flow = asyncio.ensure_future(self._flow())
             self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, flow.cancel)
@@ -84,4 +82,7 @@ class _Run:
             if not flow.done():
                 LOGGER.warning("The export is published, but the Prefect server does not take down that it ended.")
                 flow.cancel()
-            return delivered[0] if delivered else flow.result()
+            elif delivered and not flow.cancelled():
+                flow.exception()  # asked for, or asyncio complains: many exports deliver what became of each
+            result: Result = delivered[0] if delivered else flow.result()
+            return result

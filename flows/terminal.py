@@ -10,20 +10,22 @@ from rich.progress import Progress as LiveLine
 
 from tasks.artifacts.progress import Progress
 
+EVERYTHING: Final = "botify_export"
 STYLES: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
 
 
 class Terminal(logging.Handler):
-    """Shows the log of `botify_export` and the progress of the run."""
+    """Shows the progress of the run, and of the log of `botify_export` the part with this name and all warnings."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: str = EVERYTHING) -> None:
         super().__init__(logging.INFO)
+        self.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(log))
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._line: LiveLine | None = None
         self._said = ""
 
     def __enter__(self) -> Self:
-        logger = logging.getLogger("botify_export")
+        logger = logging.getLogger(EVERYTHING)
         logger.addHandler(self)
         logger.setLevel(logging.INFO)
         logger.propagate = False
@@ -44,12 +46,15 @@ class Terminal(logging.Handler):
     ) -> None:
         if self._line:
             self._line.stop()
-        logger = logging.getLogger("botify_export")
+        logger = logging.getLogger(EVERYTHING)
         logger.removeHandler(self)
         logger.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(record.getMessage(), style=STYLES.get(record.levelno), markup=False)
+        self.say(record.getMessage(), STYLES.get(record.levelno))
+
+    def say(self, sentence: str, style: str | None = None) -> None:
+        self.console.print(sentence, style=style, markup=False)
 
     def progress(self, progress: Progress) -> None:
         """Move the live line; in a pipe, print a line when something else is being done."""

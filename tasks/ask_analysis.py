@@ -20,7 +20,6 @@ from tasks.exports.settings import Settings
 
 LOGGER = logging.getLogger("botify_export")
 
-ASK: Final = "ask"
 PATIENCE: Final = 3600
 GRACE: Final = 300
 LOOK_EVERY: Final = 2

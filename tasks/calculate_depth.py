@@ -25,7 +25,7 @@ async def calculate_depth(address: ProjectAddress, analysis: str, max_rows: int,
 
     The plan is shown here, outside the task: a run whose plan is cached has a page as well.
     """
-    plan = await _calculate_depth(address, analysis, max_rows, max_depth)
+    plan = await count_depth(address, analysis, max_rows, max_depth)
     await show_depth_plan(plan, address, analysis)
     return plan
 
@@ -43,7 +43,8 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     cache_expiration=timedelta(days=1),
     result_serializer="json",
 )
-async def _calculate_depth(address: ProjectAddress, analysis: str, max_rows: int, max_depth: int | None) -> DepthPlan:
+async def count_depth(address: ProjectAddress, analysis: str, max_rows: int, max_depth: int | None) -> DepthPlan:
+    """Do so without showing it."""
     show(Step.DEPTH, f"Counting the URLs of {analysis} by depth")
     async with BotifyClient(Settings.load()) as client:
         return await plan_depth(client, address, analysis, max_rows=max_rows, max_depth=max_depth)

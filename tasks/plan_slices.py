@@ -22,7 +22,7 @@ async def plan_slices(address: ProjectAddress, analysis: str, max_rows: int) -> 
 
     The plan is shown here, outside the task: a run whose plan is cached has a page as well.
     """
-    plan = await _plan_slices(address, analysis, max_rows)
+    plan = await count_slices(address, analysis, max_rows)
     await show_slice_plan(plan, address, analysis)
     return plan
 
@@ -40,7 +40,8 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
     cache_expiration=timedelta(days=1),
     result_serializer="json",
 )
-async def _plan_slices(address: ProjectAddress, analysis: str, max_rows: int) -> SlicePlan:
+async def count_slices(address: ProjectAddress, analysis: str, max_rows: int) -> SlicePlan:
+    """Do so without showing it."""
     show(Step.DEPTH, f"Slicing {analysis} into jobs of at most {max_rows:,} rows")
     async with BotifyClient(Settings.load()) as client:
         return await plan_site(client, address, analysis, max_rows=max_rows)

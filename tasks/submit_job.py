@@ -15,6 +15,7 @@ from tasks.exports.cache_key import cache_key
 from tasks.exports.outcome import JobUsed
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
+from tasks.ledger.credits import count_credits
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision
 from tasks.ledger.submission import Submission
@@ -29,9 +30,12 @@ async def submit_job(request: ExportRequest, data_dir: Path, *, refresh: bool) -
     # Prefect's overloads forget that an asynchronous task is awaited for its state, too.
     state: State[JobUsed] = await _submit(request, data_dir, refresh, return_state=True)  # type: ignore[misc]
     job = await state.aresult()
-    if state.name != "Cached":
-        announce(job.decision, request.org, request.project, job_id=job.job_id, rows=request.expected.rows)
-    return job.model_copy(update={"decision": Decision.RECONNECTED}) if state.name == "Cached" else job
+    if state.name == "Cached":
+        return job.model_copy(update={"decision": Decision.RECONNECTED})
+    if Decision(job.decision).is_of_a_new_job:
+        count_credits(request.expected.rows)
+    announce(job.decision, request.org, request.project, job_id=job.job_id, rows=request.expected.rows)
+    return job
 
 
 def _key(_: TaskRunContext, asked: dict[str, Any]) -> str | None:

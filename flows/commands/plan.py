@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -93,7 +92,9 @@ async def _plan_depth(
     limits = {"max_rows": options.max_rows, "max_depth": options.max_depth}
     depth_plan = await plan_depth(client, address, analysis, **limits)
     request = await build_request(client, address, analysis, depth_plan, options.fields)  # refuses unknown fields
-    planned = _planned((request,), client.settings, depth_plan.urls_total, depth_plan.max_depth)
+    ledger = Ledger.in_folder(client.settings.data_dir)
+    to_pay = still_to_pay(ledger, request)
+    planned = _planned((request,), ledger, depth_plan.urls_total, depth_plan.max_depth, to_pay)
     return _Shown(
         planned=planned, table=depth_rows(depth_plan), words=f"{depth_plan.in_words()} {depth_plan.rest_in_words()}"
     )
@@ -104,25 +105,18 @@ async def _plan_site(
 ) -> _Shown:
     site = await build_site_request(client, address, analysis, options.max_rows, options.fields)
     sites = SiteLedger.in_folder(client.settings.data_dir)
-    known = sites.find(site)
-    slice_plan = known.plan if known else await plan_site(client, address, analysis, max_rows=options.max_rows)
-    slices = site.slices(slice_plan)
-    anew = [known is not None and sites.needs_refresh(known, number) for number in range(len(slices))]
-    planned = _planned(slices, client.settings, slice_plan.urls_total, None, anew)
-    rows = zip(slice_rows(slice_plan), planned.slices, strict=True)
+    record = await sites.expected(site, lambda: plan_site(client, address, analysis, max_rows=options.max_rows))
+    ledger = Ledger.in_folder(client.settings.data_dir)
+    planned = _planned(record.slices, ledger, record.plan.urls_total, None, sites.still_to_pay(record))
+    rows = zip(slice_rows(record.plan), planned.slices, strict=True)
     table = [row | {"State": each.state or "to do", "Job": each.job_id or ""} for row, each in rows]
-    return _Shown(planned=planned, table=table, words=slice_plan.in_words())
+    return _Shown(planned=planned, table=table, words=record.plan.in_words())
 
 
 def _planned(
-    requests: tuple[ExportRequest, ...],
-    settings: Settings,
-    urls_total: int,
-    max_depth: int | None,
-    anew: Sequence[bool] = (False,),
+    requests: tuple[ExportRequest, ...], ledger: Ledger, urls_total: int, max_depth: int | None, to_pay: int
 ) -> Planned:
-    """Return the plan with the state of each request; `anew` tells which a refresh still has to make."""
-    ledger = Ledger.in_folder(settings.data_dir)
+    """Return the plan with the state of each request."""
     first = requests[0]
     rows = sum(request.expected.rows for request in requests)
     return Planned(
@@ -133,9 +127,7 @@ def _planned(
         rows=rows,
         urls_total=urls_total,
         credits=rows,
-        credits_to_pay=sum(
-            still_to_pay(ledger, request, refresh=refresh) for request, refresh in zip(requests, anew, strict=True)
-        ),
+        credits_to_pay=to_pay,
         slices=tuple(_slice(ledger, request) for request in requests),
     )
 

@@ -9,11 +9,10 @@ from flows.commands.asking import ask_in_terminal
 from flows.commands.printing import print_json
 from flows.export_crawl import export_crawl
 from flows.running import run_flow
-from tasks.ask_analysis import ASK
 from tasks.delivery.preview import preview, short_url
 from tasks.exports.depth import share
 from tasks.exports.outcome import Outcome
-from tasks.exports.project_address import parse_project_address
+from tasks.exports.project_address import ASK, parse_project_address
 from tasks.exports.settings import Settings
 from tasks.exports.site import check_coverage
 from tasks.exports.wanted import OutputFormat

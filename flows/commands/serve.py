@@ -10,6 +10,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from flows.backfill import backfill
 from flows.export_crawl import export_crawl
+from flows.portfolio import export_portfolio
 from flows.prefect_server import prefect_server
 from tasks.exports.errors import PrefectUnavailable
 from tasks.exports.project_address import parse_project_address
@@ -40,4 +41,5 @@ def _deployments(project: str, options: argparse.Namespace) -> list[Any]:
             entrypoint_type=entrypoint,
         ),
         backfill.to_deployment("on-demand", concurrency_limit=alone, entrypoint_type=entrypoint),
+        export_portfolio.to_deployment("on-demand", concurrency_limit=alone, entrypoint_type=entrypoint),
     ]

@@ -56,14 +56,36 @@ _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("watchers", default=())
 
 def show(step: Step, text: str, part: float = 0.0) -> None:
     """Tell all who watch this run how far it is; returns at once."""
+    tell(Progress(step.percent(part), text))
+
+
+def tell(progress: Progress) -> None:
+    """Tell all who watch; returns at once."""
     for watcher in _watchers.get():
-        watcher(Progress(step.percent(part), text))
+        watcher(progress)
 
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
     """Pass the progress of the runs inside to the watcher."""
     token = _watchers.set((*_watchers.get(), watcher))
+    try:
+        yield
+    finally:
+        _watchers.reset(token)
+
+
+@contextmanager
+def translated(translate: Callable[[Progress], Progress]) -> Iterator[None]:
+    """Pass the progress of what is inside to those who watch now, as what it means for the whole run."""
+    watchers = _watchers.get()
+
+    def pass_on(progress: Progress) -> None:
+        meant = translate(progress)
+        for watcher in watchers:
+            watcher(meant)
+
+    token = _watchers.set((pass_on,))
     try:
         yield
     finally:
@@ -84,24 +106,20 @@ class SliceProgress:
     @contextmanager
     def of_slice(self, number: int) -> Iterator[None]:
         """Take what is shown inside for the progress of the slice with this number (from 0)."""
-        watchers = _watchers.get()
 
-        def changed(progress: Progress) -> None:
+        def changed(progress: Progress) -> Progress:
             self._percents[number] = progress.percent
-            text = f"{self._done()} of {len(self._rows)} slices: slice {number + 1}: {progress.text}"
-            for watcher in watchers:
-                watcher(Progress(self._mean(), text))
             self._show(number, progress.text)
+            text = f"{self._done()} of {len(self._rows)} slices: slice {number + 1}: {progress.text}"
+            return Progress(self._mean(), text)
 
-        token = _watchers.set((changed,))
-        try:
-            yield
-            changed(Progress(Step.PUBLISH.value, "done"))
-        except Exception as failure:
-            self._show(number, f"stopped: {failure}")
-            raise
-        finally:
-            _watchers.reset(token)
+        with translated(changed):
+            try:
+                yield
+                tell(Progress(Step.PUBLISH.value, "done"))
+            except Exception as failure:
+                self._show(number, f"stopped: {failure}")
+                raise
 
     def _show(self, number: int, text: str) -> None:
         """Show the slice for itself: a slice begins with its job, and its part is done when its rows are here."""

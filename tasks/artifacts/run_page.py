@@ -17,10 +17,11 @@ LOGGER = logging.getLogger("botify_export")
 TAG: Final = "botify-export"
 
 
-async def name_run(name: str, address: ProjectAddress) -> None:
-    """Call the current run by what it does, once that is known, and tag it with the organisation and the project."""
+async def name_run(name: str, address: ProjectAddress | None = None) -> None:
+    """Call the current run by what it does, once that is known; tag it with the organisation and the project."""
     if flow_run.id:
-        await guarded(_update(UUID(flow_run.id), name, [TAG, address.org, str(address)]), "The run's name")
+        tags = [TAG, address.org, str(address)] if address else [TAG]
+        await guarded(_update(UUID(flow_run.id), name, tags), "The run's name")
 
 
 async def _update(run_id: UUID, name: str, tags: list[str]) -> None:

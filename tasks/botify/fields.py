@@ -19,7 +19,6 @@ NAMES: Final = {
     "meta_description": "metadata.description.content",
     "h1": "metadata.h1.contents",
 }
-DEFAULT_FIELDS: Final = ("title", "meta_description", "h1")
 
 
 class Field(BaseModel):

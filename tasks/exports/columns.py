@@ -3,9 +3,12 @@
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
 import pyarrow as pa
 from pydantic import BaseModel
+
+DEFAULT_FIELDS: Final = ("title", "meta_description", "h1")
 
 _LONGEST_NAME = 300  # BigQuery's limit for a column name
 

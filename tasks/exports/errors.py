@@ -9,6 +9,7 @@ ExportError
 │   ├── SettingRefused
 │   ├── CreditsExceeded
 │   ├── ExportUnknown
+│   ├── PortfolioRefused
 │   └── TokenMissing
 ├── BotifyRefused                3  Botify said no
 │   ├── TokenRefused
@@ -103,6 +104,12 @@ class ExportUnknown(InputRefused):
     """A name that is no export's, or a path that is no published folder."""
 
     next_step = "`botify-export exports` lists the exports that this data folder knows."
+
+
+class PortfolioRefused(InputRefused):
+    """A list of projects that cannot be exported as it stands."""
+
+    next_step = "Correct the list and run it again."
 
 
 class TokenMissing(InputRefused):

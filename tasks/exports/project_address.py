@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from tasks.exports.errors import AnalysisRefused, ProjectUrlRefused
 
 HOST: Final = "app.botify.com"
+# Instead of an analysis: whoever is there chooses one.
+ASK: Final = "ask"
 # First segments of pages that belong to no project (botify-api.md §1.3).
 RESERVED: Final = frozenset({"account", "admin", "api", "new_project", "signin", "tools"})
 # A slug becomes a folder name: no leading dot, and short enough for every file system.

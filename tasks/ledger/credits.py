@@ -4,7 +4,10 @@ Whether Botify charges for a job that FAILED is not known, so it counts.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict
@@ -41,6 +44,33 @@ def credits_by_day(records: Iterable[ExportRecord]) -> list[Spent]:
         Spent(day=day, org=org, project=project, jobs=number, credits=rows[day, org, project])
         for (day, org, project), number in sorted(jobs.items(), reverse=True)
     ]
+
+
+@dataclass
+class Paid:
+    """The credits of the jobs that were new to the ledger while it was counted."""
+
+    credits: int = 0
+
+
+_counted: ContextVar[tuple[Paid, ...]] = ContextVar("paid", default=())
+
+
+@contextmanager
+def counting_credits() -> Iterator[Paid]:
+    """Count what is paid inside, and nothing that others pay meanwhile, whether in this process or not."""
+    paid = Paid()
+    token = _counted.set((*_counted.get(), paid))
+    try:
+        yield paid
+    finally:
+        _counted.reset(token)
+
+
+def count_credits(rows: int) -> None:
+    """Tell all who count that a job of so many rows was made."""
+    for paid in _counted.get():
+        paid.credits += rows
 
 
 def spent_in_all(ledger: Ledger) -> int:

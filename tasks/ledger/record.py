@@ -23,6 +23,11 @@ class Decision(StrEnum):
     REUSED = "reused"
     RESUBMITTED = "resubmitted"
 
+    @property
+    def is_of_a_new_job(self) -> bool:
+        """The ledger knew no such job before, so it was not counted among what was paid."""
+        return self in (Decision.SUBMITTED, Decision.ADOPTED, Decision.RESUBMITTED)
+
 
 class State(StrEnum):
     """How far an export is; each word stands for something that is on disk or at Botify."""

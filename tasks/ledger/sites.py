@@ -5,7 +5,7 @@ another plan for the same site would be other jobs.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +114,11 @@ class SiteLedger:
         else:
             changes, wanted = {}, self._where_gone(under_way)
         return under_way.model_copy(update=changes | {"slice_generations": wanted})
+
+    async def expected(self, request: SiteRequest, slicing: Callable[[], Awaitable[SlicePlan]]) -> SiteRecord:
+        """Return the record that a run would work on; the site is sliced where no plan was written before."""
+        known = self.find(request)
+        return self.planned(request, known.plan if known else await slicing(), refresh=False)
 
     def write(self, record: SiteRecord) -> SiteRecord:
         """Make the record durable, and return it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]  # of Prefect; read in one test
+import yaml
 
 from tasks.delivery.manifest import problems
 from tests.flows.folders import published
@@ -22,6 +22,7 @@ DEPLOYMENTS = {
     "export-crawl/on-demand": {},
     "export-crawl/each-new-crawl": {"project_url": "ORG/PROJECT", "only_new": True},
     "backfill/on-demand": {},
+    "export-portfolio/on-demand": {},
 }
 
 

@@ -1,0 +1,66 @@
+"""What became of an export, as labels of its run: whoever started the run elsewhere reads it there."""
+
+from typing import Any, Final
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import FlowRunContext
+from pydantic import ValidationError
+
+from tasks.artifacts.guarded import guarded
+from tasks.exports.errors import NotFinished
+from tasks.exports.summary import ExportStatus, OneOfMany
+
+PREFIX: Final = "botify-export."
+# What the run's state says by itself, where its labels did not reach the server.
+BY_STATE_NAME: Final = {
+    "Completed": ExportStatus.COMPLETED,
+    "Reused": ExportStatus.REUSED,
+    "Skipped": ExportStatus.SKIPPED,
+    "NotFinished": ExportStatus.NOT_FINISHED,
+}
+UNFINISHED: Final = {
+    StateType.SCHEDULED: ExportStatus.SCHEDULED,
+    StateType.PENDING: ExportStatus.SCHEDULED,
+}
+
+
+async def label_run(export: OneOfMany) -> None:
+    """Label the current run, if it is a deployment's: a run in this process hands over its outcome itself."""
+    run = FlowRunContext.get()
+    if run and run.flow_run and run.flow_run.deployment_id:
+        facts = export.model_dump(mode="json", exclude_none=True, exclude={"seconds", "flow_run_id"})
+        await guarded(_label(run.flow_run, {f"{PREFIX}{name}": fact for name, fact in facts.items()}), "The labels")
+
+
+async def _label(run: FlowRun, labels: dict[str, Any]) -> None:
+    async with get_client() as client:
+        await client.update_flow_run_labels(run.id, labels)
+
+
+def read_run(export: OneOfMany, run: FlowRun) -> OneOfMany:
+    """Return what became of the export in this run so far."""
+    state = run.state
+    assert state is not None
+    here: dict[str, object] = {"flow_run_id": str(run.id), "project": export.project}
+    if not state.is_final():
+        return export.now(UNFINISHED.get(state.type, ExportStatus.RUNNING), flow_run_id=str(run.id))
+    here["seconds"] = round(run.total_run_time.total_seconds(), 1)
+    if not (state.is_crashed() or state.is_cancelled()):  # labels of an attempt that was ended from outside are old
+        labels = {name.removeprefix(PREFIX): fact for name, fact in run.labels.items() if name.startswith(PREFIX)}
+        try:
+            return OneOfMany.model_validate(labels | here)
+        except ValidationError:
+            pass
+    return _by_state(export, state).model_copy(update=here)
+
+
+def _by_state(export: OneOfMany, state: State[Any]) -> OneOfMany:
+    says = state.message or f"The run is {state.name}."
+    if state.is_crashed() or state.is_cancelled():
+        return export.failed(NotFinished(says))
+    status = BY_STATE_NAME.get(str(state.name), ExportStatus.FAILED)
+    if status is ExportStatus.FAILED:
+        return export.failed(RuntimeError(says))
+    code = NotFinished.exit_code if status is ExportStatus.NOT_FINISHED else 0
+    return export.now(status, says=says, exit_code=code)

@@ -1,0 +1,120 @@
+"""Waiting for runs of a deployment, which a worker makes elsewhere: one request asks for all of them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
+
+from tasks.artifacts.guarded import guarded
+from tasks.exports.errors import SettingRefused
+
+LOGGER = logging.getLogger("botify_export")
+
+# Seconds between two looks: the first, and the longest while nothing changes.
+FIRST: Final = 1.0
+LONGEST: Final = 10.0
+# The server answers with no more runs than this at once.
+PAGE: Final = 200
+
+
+class RunDeletedError(Exception):
+    """The run is not on the server any more."""
+
+
+class RunWatch:
+    """The runs that are waited for; whoever waits is told of each change."""
+
+    def __init__(self, client: PrefectClient) -> None:
+        self._client = client
+        self._waiting: dict[UUID, _Waiting] = {}
+        self._pause = FIRST
+
+    async def until_ended(self, run: FlowRun, changed: Callable[[FlowRun], None]) -> FlowRun:
+        """Return the run in its last state; cancelled, cancel the run. Raises RunDeletedError."""
+        waiting = self._waiting[run.id] = _Waiting(changed)
+        self._pause = FIRST
+        try:
+            return await waiting.ended
+        except asyncio.CancelledError:
+            await guarded(self._cancel(run.id), "The cancellation")
+            raise
+        finally:
+            del self._waiting[run.id]
+
+    async def _cancel(self, run: UUID) -> None:
+        await self._client.set_flow_run_state(run, Cancelling(message="The portfolio was cancelled."))
+
+    async def keep_looking(self) -> None:
+        """Look at all runs, at first often, then less while nothing changes."""
+        while True:
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 1.5, LONGEST)
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001  # a server that is away for a while is asked again
+                LOGGER.debug("The runs were not seen: %r", error)
+
+    async def _look(self) -> None:
+        asked = list(self._waiting)
+        pages = [await self._read(asked[begin : begin + PAGE]) for begin in range(0, len(asked), PAGE)]
+        seen = {run.id: run for page in pages for run in page}
+        for run_id in asked:
+            if (waiting := self._waiting.get(run_id)) and waiting.has_changed(seen.get(run_id)):
+                self._pause = FIRST
+
+    async def _read(self, runs: Sequence[UUID]) -> list[FlowRun]:
+        only = FlowRunFilter(id=FlowRunFilterId(any_=list(runs)))
+        return await self._client.read_flow_runs(flow_run_filter=only, limit=PAGE)
+
+
+class _Waiting:
+    """Somebody who waits for a run, and the state that they know of."""
+
+    def __init__(self, changed: Callable[[FlowRun], None]) -> None:
+        self.ended: asyncio.Future[FlowRun] = asyncio.get_running_loop().create_future()
+        self._changed = changed
+        self._known: UUID | None = None
+
+    def has_changed(self, run: FlowRun | None) -> bool:
+        """Take in what was seen, and return whether it is news."""
+        if self.ended.done():
+            return False
+        if run is None:
+            self.ended.set_exception(RunDeletedError("The run was deleted from the Prefect server."))
+            return True
+        if run.state is None or run.state_id == self._known:
+            return False
+        self._known = run.state_id
+        self._changed(run)
+        if run.state.is_final():
+            self.ended.set_result(run)
+        return True
+
+
+@asynccontextmanager
+async def run_watch(deployment: str) -> AsyncIterator[RunWatch]:
+    """Watch runs of the deployment until the end of the block. Raises SettingRefused if there is none of this name."""
+    async with get_client() as client:
+        try:
+            await client.read_deployment_by_name(deployment)
+        except (ObjectNotFound, ValueError):
+            raise SettingRefused(
+                f"This Prefect server has no deployment {deployment!r}.",
+                next_step="Deploy it, or name another; `prefect deployment ls` lists them.",
+            ) from None
+        watch = RunWatch(client)
+        looking = asyncio.create_task(watch.keep_looking())
+        try:
+            yield watch
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
