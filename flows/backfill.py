@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 from prefect import flow
@@ -16,6 +15,7 @@ from tasks.artifacts.backfill_table import Backfilled, show_backfill
 from tasks.artifacts.run_logs import logs_on_the_run
 from tasks.artifacts.run_page import name_run
 from tasks.exports.errors import CreditsExceeded, ExportError
+from tasks.exports.places import Places
 from tasks.exports.settings import Settings, using
 from tasks.exports.site import Coverage
 from tasks.exports.wanted import OutputFormat
@@ -56,12 +56,12 @@ async def backfill(
     terms = {"fields": fields, "max_rows": max_rows, "file_format": file_format, "coverage": coverage}
     try:
         with using(await load_credentials(credentials)), logs_on_the_run():
-            data_dir = Settings.load(output_dir or None).with_token().data_dir
+            places = Settings.load(output_dir or None).with_token().places
             address = await parse_project_url(project_url)
             await name_run(f"{address} {since} to {until}", address)
             analyses = await select_analyses(address, since, until)
-            asked = terms | {"project_url": str(address), "output_dir": str(data_dir)}
-            exports = [export async for export in _exports(analyses, asked, _Budget(data_dir, max_credits))]
+            asked = terms | {"project_url": str(address), "output_dir": str(places.data_dir)}
+            exports = [export async for export in _exports(analyses, asked, _Budget(places, max_credits))]
             await show_backfill(address, exports)
     except ExportError as error:
         return cast(list[Backfilled], failed(error))
@@ -71,8 +71,8 @@ async def backfill(
 class _Budget:
     """What this run may still pay, by the ledger: an export that was paid before costs nothing."""
 
-    def __init__(self, data_dir: Path, max_credits: int | None) -> None:
-        self._ledger = Ledger.in_folder(data_dir)
+    def __init__(self, places: Places, max_credits: int | None) -> None:
+        self._ledger = Ledger.in_folder(places.data_dir)
         self._max_credits = max_credits
         self._before = spent_in_all(self._ledger)
 

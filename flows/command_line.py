@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from tasks.botify.fields import DEFAULT_FIELDS, NAMES
 from tasks.exports.errors import ExportError, Interrupted
@@ -92,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("names", nargs="*", metavar="NAME", help="an export's name, job or fingerprint")
     _add_output(resume)
     verify = command("verify", "prove published files against their manifests, without asking anybody")
-    verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a published folder, or a file in it")
+    verify.add_argument("paths", nargs="*", metavar="PATH", help="a published folder, or a file in it")
     _add_output(verify)
     doctor = command("doctor", "tell whether an export would get under way: token, user, project, disk, Prefect")
     doctor.add_argument("url", metavar="URL", nargs="?", help="a project that should be visible")
@@ -140,7 +139,9 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="the data folder (BOTIFY_DATA_DIR, else data)")
+    parser.add_argument(
+        "--output-dir", metavar="DIR", help="the data folder or its address (BOTIFY_DATA_DIR, else data)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
 
 

@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from prefect.runtime import flow_run
 
@@ -29,26 +28,26 @@ LOGGER = logging.getLogger("botify_export")
 
 async def deliver(
     request: ExportRequest,
-    data_dir: Path,
+    places: Places,
     wanted: WantedFiles,
     *,
     refresh: bool = False,
     max_credits: int | None = None,
 ) -> Outcome:
     """Bring the export to its files: what is there is used, what is missing is done."""
-    async with alone(request, data_dir):
-        if published := await find_published_files(request, data_dir, wanted, refresh=refresh):
+    async with alone(request, places):
+        if published := await find_published_files(request, places, wanted, refresh=refresh):
             return delivered(published)
-        to_pay = still_to_pay(Ledger.in_folder(data_dir), request, refresh=refresh)
+        to_pay = still_to_pay(Ledger.in_folder(places.data_dir), request, refresh=refresh)
         refuse_beyond(max_credits, to_pay, request.expected.rows)
-        job = await submit_job(request, data_dir, refresh=refresh)
-        await poll_job(request, job.job_id, data_dir)
-        download = await download_and_unpack(request, job.job_id, data_dir, wanted)
-        return delivered(await publish_files(request, job, download, data_dir))
+        job = await submit_job(request, places, refresh=refresh)
+        await poll_job(request, job.job_id, places)
+        download = await download_and_unpack(request, job.job_id, places, wanted)
+        return delivered(await publish_files(request, job, download, places))
 
 
 @asynccontextmanager
-async def alone(request: ExportRequest | SiteRequest, data_dir: Path) -> AsyncIterator[None]:
+async def alone(request: ExportRequest | SiteRequest, places: Places) -> AsyncIterator[None]:
     """Be the only one at this export; whoever comes second waits, says for whom, and finds the work done."""
 
     def waiting(holder: str) -> None:
@@ -56,5 +55,5 @@ async def alone(request: ExportRequest | SiteRequest, data_dir: Path) -> AsyncIt
         show(Step.COLUMNS, f"Waiting for {holder}, which is making this export")
 
     holder = f"process {os.getpid()} on {socket.gethostname()}, run {flow_run.name}"
-    async with export_lock(Places(data_dir).lock(request), holder, waiting):
+    async with export_lock(places.lock(request), holder, waiting):
         yield

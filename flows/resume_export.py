@@ -33,16 +33,16 @@ async def resume_export(name: str, output_dir: str = "", credentials: str = "") 
 
 async def _resume(name: str, output_dir: str) -> Outcome:
     settings = Settings.load(output_dir or None).with_token()
-    data_dir = settings.data_dir
-    export = SiteLedger.in_folder(data_dir).named(name) or Ledger.in_folder(data_dir).named(name)
+    places = settings.places
+    export = SiteLedger.in_folder(places.data_dir).named(name) or Ledger.in_folder(places.data_dir).named(name)
     request = export.request
     if request.api != settings.api_url:
         raise ExportUnknown(
             f"{name} is an export of {request.api}, and BOTIFY_API_URL is {settings.api_url}.",
             next_step=f"Set BOTIFY_API_URL={request.api} and run the same command again.",
         )
-    async with reported(request.org, request.project, data_dir):
+    async with reported(request.org, request.project, places):
         await name_run(f"resume {request}", ProjectAddress(org=request.org, project=request.project))
         if isinstance(export, SiteRecord):
-            return await deliver_site(export.request, export.plan, data_dir, ALL_FILES)
-        return await deliver(export.request, data_dir, ALL_FILES)
+            return await deliver_site(export.request, export.plan, places, ALL_FILES)
+        return await deliver(export.request, places, ALL_FILES)

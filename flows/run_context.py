@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
@@ -24,9 +23,9 @@ leave_out_tracebacks()
 
 
 @asynccontextmanager
-async def reported(org: str, project: str, data_dir: Path) -> AsyncIterator[None]:
+async def reported(org: str, project: str, places: Places) -> AsyncIterator[None]:
     """Show the run's progress and log on its page, and keep its tasks' results in the data folder."""
-    with logs_on_the_run(), task_results_in(Places(data_dir).task_results):
+    with logs_on_the_run(), task_results_in(places.task_results):
         async with progress_artifact(artifact_key("progress", org, project)):
             try:
                 yield

@@ -103,7 +103,7 @@ async def _plan_site(
     client: BotifyClient, address: ProjectAddress, analysis: str, options: argparse.Namespace
 ) -> _Shown:
     site = await build_site_request(client, address, analysis, options.max_rows, options.fields)
-    sites = SiteLedger.in_folder(client.settings.data_dir)
+    sites = SiteLedger.in_folder(client.settings.places.data_dir)
     known = sites.find(site)
     slice_plan = known.plan if known else await plan_site(client, address, analysis, max_rows=options.max_rows)
     slices = site.slices(slice_plan)
@@ -122,7 +122,7 @@ def _planned(
     anew: Sequence[bool] = (False,),
 ) -> Planned:
     """Return the plan with the state of each request; `anew` tells which a refresh still has to make."""
-    ledger = Ledger.in_folder(settings.data_dir)
+    ledger = Ledger.in_folder(settings.places.data_dir)
     first = requests[0]
     rows = sum(request.expected.rows for request in requests)
     return Planned(

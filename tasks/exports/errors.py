@@ -22,6 +22,7 @@ ExportError
 └── NotFinished                  4  safe: the same command goes on
     ├── BotifyUnavailable
     ├── SubmissionUnknown
+    ├── LedgerChanged
     ├── JobStillRunning
     ├── DownloadDamaged
     ├── DownloadInterrupted
@@ -185,6 +186,12 @@ class BotifyUnavailable(NotFinished):
 
 class SubmissionUnknown(NotFinished):
     """The job was sent but no answer came back, so it may or may not exist."""
+
+
+class LedgerChanged(NotFinished):
+    """Another run wrote the export's record meanwhile: what it recorded stands."""
+
+    next_step = "Run the same command again: it goes on from what the other run recorded."
 
 
 class JobStillRunning(NotFinished):
