@@ -35,7 +35,7 @@ async def find_published_files(
     request: ExportRequest, places: Places, wanted: WantedFiles, *, refresh: bool
 ) -> Outcome | None:
     """Return the export if all that is wanted is published already and holds against its manifest."""
-    show(Step.COLUMNS, "Looking for the export on this disk")
+    show(Step.COLUMNS, "Looking for the export in the data folder")
     outcome = await asyncio.to_thread(publishing.find_published, request, places, wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")

@@ -1,4 +1,4 @@
-"""`botify-export analyses`: what there is to export, and what is on this disk already."""
+"""`botify-export analyses`: what there is to export, and what is published already."""
 
 import argparse
 import asyncio
@@ -84,5 +84,5 @@ def analysis_row(analysis: ListedAnalysis) -> dict[str, str]:
         "Finished": f"{analysis.date:%Y-%m-%d %H:%M}" if analysis.date else "",
         "Status": analysis.status,
         "URLs": "" if analysis.urls is None else f"{analysis.urls:,}",
-        "On this disk": ", ".join(manifest.parent.name for manifest in analysis.published),
+        "Published as": ", ".join(manifest.parent.name for manifest in analysis.published),
     }
