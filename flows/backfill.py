@@ -24,6 +24,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.select_analysis import select_analyses
+from tasks.share_rate_limit import rate_limit_shared
 
 
 @flow(name="backfill", flow_run_name="backfill {project_url}")
@@ -55,7 +56,7 @@ async def backfill(
     """
     terms = {"fields": fields, "max_rows": max_rows, "file_format": file_format, "coverage": coverage}
     try:
-        with using(await load_credentials(credentials)), logs_on_the_run():
+        with using(await load_credentials(credentials)), rate_limit_shared(), logs_on_the_run():
             places = Settings.load(output_dir or None).with_token().places
             address = await parse_project_url(project_url)
             await name_run(f"{address} {since} to {until}", address)

@@ -26,6 +26,7 @@ from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.plan_slices import plan_slices
 from tasks.select_analysis import select_analysis
+from tasks.share_rate_limit import rate_limit_shared
 from tasks.skip_exported import skip_exported
 
 LOGGER = logging.getLogger("botify_export")
@@ -71,7 +72,7 @@ async def export_crawl(
     """
     check_coverage(coverage, max_depth)
     wanted = WantedFiles.of(file_format, excel=excel)
-    with using(await load_credentials(credentials)):
+    with using(await load_credentials(credentials)), rate_limit_shared():
         places = Settings.load(output_dir or None).with_token().places
         address = await parse_project_url(project_url)
         async with reported(address.org, address.project, places):

@@ -15,6 +15,7 @@ from tasks.exports.wanted import ALL_FILES
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.sites import SiteLedger, SiteRecord
 from tasks.load_credentials import load_credentials
+from tasks.share_rate_limit import rate_limit_shared
 
 
 @flow(name="resume-export", flow_run_name="resume {name}")
@@ -27,7 +28,7 @@ async def resume_export(name: str, output_dir: str = "", credentials: str = "") 
         output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
         credentials: The name of a Botify Credentials block. Empty: BOTIFY_API_TOKEN, else botify_token.txt.
     """
-    with using(await load_credentials(credentials)):
+    with using(await load_credentials(credentials)), rate_limit_shared():
         return await _resume(name, output_dir)
 
 

@@ -16,18 +16,19 @@ from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.lock import Hold
 from tasks.ledger.record import Decision
 from tasks.ledger.submission import Submission
 
 
-async def submit_job(request: ExportRequest, places: Places, *, refresh: bool) -> JobUsed:
+async def submit_job(request: ExportRequest, places: Places, hold: Hold, *, refresh: bool) -> JobUsed:
     """Return the export's job: the one it has, else a new one. Raises BotifyRefused, NotFinished.
 
     The cached result is the fast path only: the ledger decides whether a job may be made at all.
     """
     show(Step.SUBMIT, "Submitting the export job")
     # Prefect's overloads forget that an asynchronous task is awaited for its state, too.
-    state: State[JobUsed] = await _submit(request, places, refresh, return_state=True)  # type: ignore[misc]
+    state: State[JobUsed] = await _submit(request, places, hold, refresh, return_state=True)  # type: ignore[misc]
     job = await state.aresult()
     if state.name != "Cached":
         announce(job.decision, request.org, request.project, job_id=job.job_id, rows=request.expected.rows)
@@ -45,9 +46,9 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str | None:
 
 # No retries: a POST that may have arrived is never simply sent again.
 @task(name="submit-job", cache_policy=CacheKeyFnPolicy(cache_key_fn=_key), result_serializer="json", retries=0)
-async def _submit(request: ExportRequest, places: Places, refresh: bool) -> JobUsed:
+async def _submit(request: ExportRequest, places: Places, hold: Hold, refresh: bool) -> JobUsed:
     async with BotifyClient(Settings.load()) as client:
-        record = await Submission(client, Ledger.in_folder(places.data_dir), request).job(refresh=refresh)
+        record = await Submission(client, Ledger.in_folder(places.data_dir), request, hold).job(refresh=refresh)
     assert record.job_id is not None
     assert record.decision is not None
     return JobUsed(job_id=record.job_id, decision=record.decision)

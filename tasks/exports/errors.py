@@ -23,6 +23,7 @@ ExportError
     ├── BotifyUnavailable
     ├── SubmissionUnknown
     ├── LedgerChanged
+    ├── HoldLost
     ├── JobStillRunning
     ├── DownloadDamaged
     ├── DownloadInterrupted
@@ -192,6 +193,10 @@ class LedgerChanged(NotFinished):
     """Another run wrote the export's record meanwhile: what it recorded stands."""
 
     next_step = "Run the same command again: it goes on from what the other run recorded."
+
+
+class HoldLost(NotFinished):
+    """The Prefect server no longer vouches that this run is the only one at its export; nothing more was sent."""
 
 
 class JobStillRunning(NotFinished):

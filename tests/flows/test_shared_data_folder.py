@@ -22,7 +22,8 @@ RUN = ["run", BOOST_URL, "--max-rows", "1000"]
 async def export(monkeypatch: pytest.MonkeyPatch, machine: str, **parameters: Any) -> Outcome:
     """Run the flow on a machine: with a disk of its own for what is under way, and with nothing else."""
     monkeypatch.setenv("BOTIFY_WORK_DIR", machine)
-    outcome: Outcome = await export_crawl(BOOST_URL, **({"max_rows": 1000} | parameters))
+    asked: dict[str, Any] = {"project_url": BOOST_URL, "max_rows": 1000}
+    outcome: Outcome = await export_crawl(**(asked | parameters))
     return outcome
 
 
