@@ -15,7 +15,6 @@ from upath import UPath
 from tasks.artifacts.progress import Step, show
 from tasks.artifacts.waiting_text import Wait
 from tasks.botify.client import BotifyClient
-from tasks.botify.job_board import JobBoard
 from tasks.botify.jobs import Job
 from tasks.botify.waiting import Look, failure_of, wait_for_job
 from tasks.exports.errors import ExportError, FileGone
@@ -45,8 +44,8 @@ async def _is_unexpected(_: Task[..., Any], __: TaskRun, state: State[Any]) -> b
     retry_delay_seconds=10,
     retry_condition_fn=_is_unexpected,
 )
-async def poll_job(request: ExportRequest, job_id: str, places: Places, board: JobBoard | None = None) -> None:
-    """Wait until the job is done, together with the other jobs on the board.
+async def poll_job(request: ExportRequest, job_id: str, places: Places) -> None:
+    """Wait until the job is done, together with the project's other jobs.
 
     Raises JobFailed, JobStillRunning, FileGone, BotifyRefused.
     """
@@ -58,7 +57,7 @@ async def poll_job(request: ExportRequest, job_id: str, places: Places, board: J
 
     async with BotifyClient(Settings.load()) as client:
         try:
-            job = await wait_for_job(client, job_id, show_look, board)
+            job = await wait_for_job(client, request.project, job_id, show_look)
         except FileGone as gone:
             ledger.advance(request, record.State.GONE, job_id, str(gone))
             raise
