@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _quieten_prefect()
     try:
         # Imported when it is used: only some commands need Prefect, which takes a second and a half.
-        getattr(import_module(f"flows.commands.{options.command}"), options.command)(options)
+        name = options.command.replace("-", "_")
+        getattr(import_module(f"flows.commands.{name}"), name)(options)
     except ExportError as error:
         return _say(error)
     except KeyboardInterrupt:
@@ -98,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(doctor)
     _add_credentials(doctor)
     _add_serve_options(command("serve", "serve the Prefect deployments from this machine until interrupted"))
+    set_up = command(
+        "set-up", "tell the Prefect server everything that workers need: pool, limit, deployments, and so on"
+    )
+    set_up.add_argument("--pool", default="botify-export", metavar="NAME", help="the work pool (botify-export)")
     command("demo", "run an export against a Botify that lives on this machine")
     # The sandbox reads its own options: to know them here would load its web server with every command.
     sandbox = commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False)

@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 from tasks.exports.depth import share
 from tasks.exports.errors import ExportError, NotFinished
 from tasks.exports.outcome import Outcome, Status
+from tasks.skip_caught_up import CAUGHT_UP, skip_caught_up
 
 Asked = ParamSpec("Asked")
 
@@ -21,11 +22,14 @@ def says_how_it_ended(
 ) -> Callable[Asked, Coroutine[Any, Any, Outcome]]:
     """End the run in a state with a name and a sentence; whoever calls the flow gets the outcome, or the error.
 
-    Prefect makes the outcome of a state that a flow returns, and raises the error that it holds.
+    Prefect makes the outcome of a state that a flow returns, and raises the error that it holds. A scheduled run that
+    another has caught up with ends before it begins; it has no caller.
     """
 
     @wraps(export)
     async def ending(*arguments: Asked.args, **named: Asked.kwargs) -> Outcome:
+        if reason := await skip_caught_up():
+            return cast(Outcome, Completed(name=CAUGHT_UP, message=reason))
         try:
             outcome = await export(*arguments, **named)
         except ExportError as error:
