@@ -49,7 +49,9 @@ class Store:
         return [b"<Error><Code>ServiceUnavailable</Code><Message>Try again.</Message></Error>"]
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
+    """Keeps connections, and tells nobody."""
+
     protocol_version = "HTTP/1.1"
 
     def log(self, *_: Any) -> None: ...
@@ -58,7 +60,7 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def serving_s3(store: Store) -> Iterator[str]:
     """Serve the store; yield its address."""
-    server = make_server("127.0.0.1", 0, store, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, store, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -214,7 +214,7 @@ async def test_an_export_to_the_depth_that_was_not_finished_is_the_first_slice(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reconnected."""
-    served = serve(job_seconds=0.5)
+    served = serve(job_seconds=3)
     with monkeypatch.context() as impatient:
         impatient.setenv("BOTIFY_JOB_TIMEOUT", "0")
         with pytest.raises(NotFinished):
