@@ -10,7 +10,7 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -38,3 +38,7 @@ lock:  ## needs uv; the newest versions that pyproject.toml admits
 	{ sed '/^[^#]/,$$d' requirements-ui.lock; echo 'playwright>=1.55,<2' | uv pip compile - --constraint requirements.lock \
 	  --universal --python-version 3.11 --generate-hashes --no-header --quiet; } > requirements-ui.lock.new
 	mv requirements-ui.lock.new requirements-ui.lock
+	{ sed '/^[^#]/,$$d' requirements-image.lock; echo 'hatchling>=1.27' | uv pip compile pyproject.toml - --extra s3 \
+	  --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --quiet; } \
+	  > requirements-image.lock.new
+	mv requirements-image.lock.new requirements-image.lock

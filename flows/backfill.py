@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 from prefect import flow
 from pydantic import Field
 
-from flows.ending import ended_together, failed
+from flows.ending import ended_before_it_began, ended_together, failed
 from flows.export_crawl import FIELDS, ProjectUrl, export_crawl
 from flows.one_of_many import one_of_many
 from tasks.artifacts.keys import artifact_key
@@ -21,6 +21,7 @@ from tasks.exports.wanted import OutputFormat
 from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.select_analysis import select_analyses
+from tasks.share_rate_limit import rate_limit_shared
 
 
 @flow(name="backfill", flow_run_name="backfill {project_url}")
@@ -50,14 +51,16 @@ async def backfill(
         max_credits: Stop before the first analysis that would bring what this run pays above this.
         credentials: The name of a Botify Credentials block. Empty: BOTIFY_API_TOKEN, else botify_token.txt.
     """
+    if state := await ended_before_it_began():
+        return cast(Summary, state)
     terms = {"fields": fields, "max_rows": max_rows, "file_format": file_format, "coverage": coverage}
     try:
-        with using(await load_credentials(credentials)), logs_on_the_run():
-            data_dir = Settings.load(output_dir or None).with_token().data_dir
+        with using(await load_credentials(credentials)), rate_limit_shared(), logs_on_the_run():
+            places = Settings.load(output_dir or None).with_token().places
             address = await parse_project_url(project_url)
             await name_run(f"{address} {since} to {until}", address)
             analyses = await select_analyses(address, since, until)
-            asked = terms | {"project_url": str(address), "output_dir": str(data_dir)}
+            asked = terms | {"project_url": str(address), "output_dir": str(places.data_dir)}
             exports = [OneOfMany(project=str(address), analysis=analysis) for analysis in analyses]
             key = artifact_key("backfill", address.org, address.project)
             async with live_table(exports, key, f"Backfill of {address}"):

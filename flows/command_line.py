@@ -9,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from tasks.botify.fields import NAMES
 from tasks.exports.columns import DEFAULT_FIELDS
@@ -39,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _quieten_prefect()
     try:
         # Imported when it is used: only some commands need Prefect, which takes a second and a half.
-        getattr(import_module(f"flows.commands.{options.command}"), options.command)(options)
+        name = options.command.replace("-", "_")
+        getattr(import_module(f"flows.commands.{name}"), name)(options)
     except ExportError as error:
         return _say(error)
     except KeyboardInterrupt:
@@ -95,13 +95,17 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("names", nargs="*", metavar="NAME", help="an export's name, job or fingerprint")
     _add_output(resume)
     verify = command("verify", "prove published files against their manifests, without asking anybody")
-    verify.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a published folder, or a file in it")
+    verify.add_argument("paths", nargs="*", metavar="PATH", help="a published folder, or a file in it")
     _add_output(verify)
     doctor = command("doctor", "tell whether an export would get under way: token, user, project, disk, Prefect")
     doctor.add_argument("url", metavar="URL", nargs="?", help="a project that should be visible")
     _add_output(doctor)
     _add_credentials(doctor)
     _add_serve_options(command("serve", "serve the Prefect deployments from this machine until interrupted"))
+    set_up = command(
+        "set-up", "tell the Prefect server everything that workers need: pool, limit, deployments, and so on"
+    )
+    set_up.add_argument("--pool", default="botify-export", metavar="NAME", help="the work pool (botify-export)")
     command("demo", "run an export against a Botify that lives on this machine")
     # The sandbox reads its own options: to know them here would load its web server with every command.
     sandbox = commands.add_parser("sandbox", help="serve the local Botify until interrupted", add_help=False)
@@ -167,7 +171,9 @@ def _add_project(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="the data folder (BOTIFY_DATA_DIR, else data)")
+    parser.add_argument(
+        "--output-dir", metavar="DIR", help="the data folder or its address (BOTIFY_DATA_DIR, else data)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line of stdout")
 
 

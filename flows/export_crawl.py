@@ -1,7 +1,6 @@
 """The flow: from a Botify project URL to checked files."""
 
 import logging
-from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
@@ -18,6 +17,7 @@ from tasks.choose_columns import choose_columns, choose_site_columns
 from tasks.delivery.exported import Question
 from tasks.exports.columns import DEFAULT_FIELDS
 from tasks.exports.outcome import Outcome
+from tasks.exports.places import Places
 from tasks.exports.project_address import ASK, ProjectAddress
 from tasks.exports.settings import Settings, using
 from tasks.exports.site import Coverage, check_coverage
@@ -26,6 +26,7 @@ from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.plan_slices import plan_slices
 from tasks.select_analysis import select_analysis
+from tasks.share_rate_limit import rate_limit_shared
 from tasks.skip_exported import skip_exported
 
 LOGGER = logging.getLogger("botify_export")
@@ -71,19 +72,19 @@ async def export_crawl(
     """
     check_coverage(coverage, max_depth)
     wanted = WantedFiles.of(file_format, excel=excel)
-    with using(await load_credentials(credentials)):
-        data_dir = Settings.load(output_dir or None).with_token().data_dir
+    with using(await load_credentials(credentials)), rate_limit_shared():
+        places = Settings.load(output_dir or None).with_token().places
         address = await parse_project_url(project_url)
-        async with reported(address.org, address.project, data_dir):
-            slug = await ask_analysis(address, data_dir) if analysis == ASK else analysis
+        async with reported(address.org, address.project, places):
+            slug = await ask_analysis(address, places) if analysis == ASK else analysis
             selected = (await select_analysis(address, slug)).slug
             await name_run(f"{address} {selected}", address)
             limits = Limits(max_rows=max_rows, max_depth=max_depth, max_credits=max_credits, refresh=refresh)
             question = Question.of(fields, max_rows=max_rows, max_depth=max_depth, coverage=coverage, wanted=wanted)
-            if only_new and (exported := await skip_exported(address, selected, question, data_dir)):
+            if only_new and (exported := await skip_exported(address, selected, question, places)):
                 return delivered(exported)
             export = _export_site if coverage is Coverage.FULL else _export_to_depth
-            return await export(address, selected, fields, wanted, limits, data_dir)
+            return await export(address, selected, fields, wanted, limits, places)
 
 
 class Limits(BaseModel):
@@ -98,20 +99,20 @@ class Limits(BaseModel):
 
 
 async def _export_to_depth(
-    address: ProjectAddress, analysis: str, fields: list[str], wanted: WantedFiles, limits: Limits, data_dir: Path
+    address: ProjectAddress, analysis: str, fields: list[str], wanted: WantedFiles, limits: Limits, places: Places
 ) -> Outcome:
     plan = await calculate_depth(address, analysis, limits.max_rows, limits.max_depth)
     await name_run(f"{address} {analysis} depth {plan.max_depth}", address)
     LOGGER.info("%s %s", plan.in_words(), plan.rest_in_words())
     request = await choose_columns(address, analysis, plan, fields)
-    return await deliver(request, data_dir, wanted, refresh=limits.refresh, max_credits=limits.max_credits)
+    return await deliver(request, places, wanted, refresh=limits.refresh, max_credits=limits.max_credits)
 
 
 async def _export_site(
-    address: ProjectAddress, analysis: str, fields: list[str], wanted: WantedFiles, limits: Limits, data_dir: Path
+    address: ProjectAddress, analysis: str, fields: list[str], wanted: WantedFiles, limits: Limits, places: Places
 ) -> Outcome:
     plan = await plan_slices(address, analysis, limits.max_rows)
     await name_run(f"{address} {analysis} whole site", address)
     LOGGER.info("%s", plan.in_words())
     request = await choose_site_columns(address, analysis, limits.max_rows, fields)
-    return await deliver_site(request, plan, data_dir, wanted, refresh=limits.refresh, max_credits=limits.max_credits)
+    return await deliver_site(request, plan, places, wanted, refresh=limits.refresh, max_credits=limits.max_credits)

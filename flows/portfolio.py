@@ -12,7 +12,7 @@ from typing import Annotated, Final, cast
 from prefect import flow
 from pydantic import Field
 
-from flows.ending import ended_together, failed
+from flows.ending import ended_before_it_began, ended_together, failed
 from flows.portfolio_exports import Asked, Exporting, as_subflow, by_deployment
 from flows.run_context import handed_over
 from tasks.artifacts.keys import artifact_key
@@ -25,6 +25,7 @@ from tasks.estimate_export import Budget
 from tasks.exports.errors import ExportError
 from tasks.exports.portfolio import PortfolioProject, choose_projects
 from tasks.exports.summary import OneOfMany, Summary
+from tasks.share_rate_limit import rate_limit_shared
 from tasks.watch_runs import run_watch
 
 LOGGER: Final = logging.getLogger("botify_export.portfolio")
@@ -69,10 +70,12 @@ async def export_portfolio(
         credentials: A Botify Credentials block for projects that name none. Empty: BOTIFY_API_TOKEN, else
             botify_token.txt.
     """
+    if state := await ended_before_it_began():
+        return cast(Summary, state)
     began = time.monotonic()
     given = {"only_new": only_new, "output_dir": output_dir, "credentials": credentials}
     try:
-        with logs_on_the_run():
+        with rate_limit_shared(), logs_on_the_run():
             chosen = await asyncio.to_thread(choose_projects, projects, portfolio_file, group)
             await name_run(f"portfolio {group} of {len(chosen):,} projects".replace("  ", " "))
             exports = [OneOfMany(project=str(project)) for project in chosen]

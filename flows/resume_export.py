@@ -15,6 +15,7 @@ from tasks.exports.wanted import ALL_FILES
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.sites import SiteLedger, SiteRecord
 from tasks.load_credentials import load_credentials
+from tasks.share_rate_limit import rate_limit_shared
 
 
 @flow(name="resume-export", flow_run_name="resume {name}")
@@ -27,22 +28,22 @@ async def resume_export(name: str, output_dir: str = "", credentials: str = "") 
         output_dir: The data folder. Empty: BOTIFY_DATA_DIR.
         credentials: The name of a Botify Credentials block. Empty: BOTIFY_API_TOKEN, else botify_token.txt.
     """
-    with using(await load_credentials(credentials)):
+    with using(await load_credentials(credentials)), rate_limit_shared():
         return await _resume(name, output_dir)
 
 
 async def _resume(name: str, output_dir: str) -> Outcome:
     settings = Settings.load(output_dir or None).with_token()
-    data_dir = settings.data_dir
-    export = SiteLedger.in_folder(data_dir).named(name) or Ledger.in_folder(data_dir).named(name)
+    places = settings.places
+    export = SiteLedger.in_folder(places.data_dir).named(name) or Ledger.in_folder(places.data_dir).named(name)
     request = export.request
     if request.api != settings.api_url:
         raise ExportUnknown(
             f"{name} is an export of {request.api}, and BOTIFY_API_URL is {settings.api_url}.",
             next_step=f"Set BOTIFY_API_URL={request.api} and run the same command again.",
         )
-    async with reported(request.org, request.project, data_dir):
+    async with reported(request.org, request.project, places):
         await name_run(f"resume {request}", ProjectAddress(org=request.org, project=request.project))
         if isinstance(export, SiteRecord):
-            return await deliver_site(export.request, export.plan, data_dir, ALL_FILES)
-        return await deliver(export.request, data_dir, ALL_FILES)
+            return await deliver_site(export.request, export.plan, places, ALL_FILES)
+        return await deliver(export.request, places, ALL_FILES)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, TypeVar
 
 from prefect.runtime import flow_run
@@ -27,9 +26,9 @@ leave_out_tracebacks()
 
 
 @asynccontextmanager
-async def reported(org: str, project: str, data_dir: Path) -> AsyncIterator[None]:
+async def reported(org: str, project: str, places: Places) -> AsyncIterator[None]:
     """Show the run's progress and log on its page, and keep its tasks' results in the data folder."""
-    with logs_on_the_run(), task_results_in(Places(data_dir).task_results):
+    with logs_on_the_run(), task_results_in(places.task_results):
         async with progress_artifact(artifact_key("progress", org, project)):
             try:
                 yield

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final
 
-from flows.delivery import alone
 from flows.run_context import delivered
 from tasks.artifacts.progress import SliceProgress
-from tasks.botify.job_board import JobBoard
+from tasks.be_alone import alone
 from tasks.delivery.site import OF_A_SLICE, SlicePart, downloaded_part, published_part
 from tasks.download_and_unpack import download_and_unpack
 from tasks.exports.errors import ExportError
@@ -21,6 +19,7 @@ from tasks.exports.site import SiteRequest
 from tasks.exports.slices import SlicePlan
 from tasks.exports.wanted import WantedFiles
 from tasks.ledger.credits import refuse_beyond
+from tasks.ledger.lock import Hold
 from tasks.ledger.sites import SiteLedger, SiteRecord
 from tasks.poll_job import poll_job
 from tasks.publish_site import find_published_site, publish_site
@@ -32,7 +31,7 @@ MOST_REASONS: Final = 3
 async def deliver_site(
     request: SiteRequest,
     plan: SlicePlan,
-    data_dir: Path,
+    places: Places,
     wanted: WantedFiles,
     *,
     refresh: bool = False,
@@ -40,41 +39,42 @@ async def deliver_site(
 ) -> Outcome:
     """Bring every slice to its rows, each paid for once, and publish them as one."""
     async with AsyncExitStack() as held:
-        await held.enter_async_context(alone(request, data_dir))
-        if published := await find_published_site(request, data_dir, wanted, refresh=refresh):
+        await held.enter_async_context(alone(request, places))
+        if published := await find_published_site(request, places, wanted, refresh=refresh):
             return delivered(published)
-        sites = SiteLedger.in_folder(data_dir)
-        record = sites.planned(request, plan, refresh=refresh)
-        for each in record.slices:  # until the rows are published: nobody else may move them
-            await held.enter_async_context(alone(each, data_dir))
-        refuse_beyond(max_credits, sites.still_to_pay(record), record.plan.credits)
-        parts = await _slices(sites.write(record), sites, data_dir)
-        return delivered(await publish_site(record, parts, data_dir, wanted))
+        sites = SiteLedger.in_folder(places.data_dir)
+        record = await asyncio.to_thread(sites.planned, request, plan, refresh=refresh)
+        # Until the rows are published: nobody else may move them.
+        holds = [await held.enter_async_context(alone(each, places)) for each in record.slices]
+        refuse_beyond(max_credits, await asyncio.to_thread(sites.still_to_pay, record), record.plan.credits)
+        await asyncio.to_thread(sites.write, record)
+        parts = await _slices(record, holds, sites, places)
+        return delivered(await publish_site(record, parts, places, wanted))
 
 
-async def _slices(record: SiteRecord, sites: SiteLedger, data_dir: Path) -> list[SlicePart]:
+async def _slices(record: SiteRecord, holds: list[Hold], sites: SiteLedger, places: Places) -> list[SlicePart]:
     """Bring the slices, several at a time; one that fails lets the others finish. Raises what the worst one raised."""
-    board = JobBoard(record.request.project)
-    room = asyncio.Semaphore(Settings.load(data_dir).parallel_jobs)
+    room = asyncio.Semaphore(Settings.load().parallel_jobs)
     progress = SliceProgress([each.rows for each in record.plan.slices])
 
     async def bring(number: int, each: ExportRequest) -> SlicePart:
         async with room:
             with progress.of_slice(number):
-                return await _slice(each, data_dir, board, refresh=sites.needs_refresh(record, number))
+                refresh = await asyncio.to_thread(sites.needs_refresh, record, number)
+                return await _slice(each, places, holds[number], refresh=refresh)
 
     # Gathered, not submitted: a submitted task costs a thread and an event loop each.
     bringing = (bring(number, each) for number, each in enumerate(record.slices))
     return _all_of(record, await asyncio.gather(*bringing, return_exceptions=True))
 
 
-async def _slice(request: ExportRequest, data_dir: Path, board: JobBoard, *, refresh: bool) -> SlicePart:
-    if published := await asyncio.to_thread(published_part, request, Places(data_dir), refresh=refresh):
+async def _slice(request: ExportRequest, places: Places, hold: Hold, *, refresh: bool) -> SlicePart:
+    if published := await asyncio.to_thread(published_part, request, places, refresh=refresh):
         return published
-    job = await submit_job(request, data_dir, refresh=refresh)
-    await poll_job(request, job.job_id, data_dir, board)
-    download = await download_and_unpack(request, job.job_id, data_dir, OF_A_SLICE)
-    return downloaded_part(request, job, download, Places(data_dir))
+    job = await submit_job(request, places, hold, refresh=refresh)
+    await poll_job(request, job.job_id, places)
+    download = await download_and_unpack(request, job.job_id, places, OF_A_SLICE)
+    return downloaded_part(request, job, download, places)
 
 
 def _all_of(record: SiteRecord, ended: Sequence[SlicePart | BaseException]) -> list[SlicePart]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from prefect.flow_runs import apause_flow_run
@@ -12,7 +11,7 @@ from pydantic import create_model
 from tasks.artifacts.progress import Step, show
 from tasks.botify.analyses import Analysis, list_analyses
 from tasks.botify.client import BotifyClient
-from tasks.delivery.manifest import MANIFEST
+from tasks.delivery.manifest import manifests_below
 from tasks.exports.errors import AnalysisRefused
 from tasks.exports.places import Places
 from tasks.exports.project_address import ProjectAddress, checked_analysis
@@ -27,7 +26,7 @@ MOST: Final = 50
 
 
 # No task: Prefect pauses flows.
-async def ask_analysis(address: ProjectAddress, data_dir: Path) -> str:
+async def ask_analysis(address: ProjectAddress, places: Places) -> str:
     """Return the slug that a person chose. Raises AnalysisRefused when there is none, or nobody chose."""
     show(Step.SELECT, f"Waiting for somebody to choose an analysis of {address}")
     async with BotifyClient(Settings.load()) as client:
@@ -37,7 +36,7 @@ async def ask_analysis(address: ProjectAddress, data_dir: Path) -> str:
     slugs = tuple(checked_analysis(analysis.slug) for analysis in found)
     offered: Any = Literal[slugs]  # known only now, and yet a drop-down in the form
     choice: Any = create_model("Analysis", __base__=RunInput, analysis=(offered, slugs[0]))
-    question = choice.with_initial_data(description=_table(address, found, data_dir), analysis=slugs[0])
+    question = choice.with_initial_data(description=_table(address, found, places), analysis=slugs[0])
     LOGGER.info("Which analysis of %s? Resume the run to choose; it waits for an hour.", address)
     try:
         # The server's own patience is longer, or it would end the run in its words.
@@ -52,8 +51,8 @@ async def ask_analysis(address: ProjectAddress, data_dir: Path) -> str:
     return str(answer.analysis)
 
 
-def _table(address: ProjectAddress, found: list[Analysis], data_dir: Path) -> str:
-    rows = [f"| {a.slug} | {_day(a)} | {_urls(a)} | {_exported(address, a, data_dir)} |" for a in found]
+def _table(address: ProjectAddress, found: list[Analysis], places: Places) -> str:
+    rows = [f"| {a.slug} | {_day(a)} | {_urls(a)} | {_exported(address, a, places)} |" for a in found]
     return "\n".join([f"## Which analysis of `{address}`?", "", "| Analysis | Date | URLs | Exported |", *_RULE, *rows])
 
 
@@ -69,6 +68,6 @@ def _urls(analysis: Analysis) -> str:
     return "" if analysis.urls_done is None else f"{analysis.urls_done:,}"
 
 
-def _exported(address: ProjectAddress, analysis: Analysis, data_dir: Path) -> str:
-    folder = Places(data_dir).analysis(address.org, address.project, analysis.slug)
-    return "yes" if any(folder.glob(f"*/{MANIFEST}")) else ""
+def _exported(address: ProjectAddress, analysis: Analysis, places: Places) -> str:
+    folder = places.analysis(address.org, address.project, analysis.slug)
+    return "yes" if manifests_below(folder, "*") else ""

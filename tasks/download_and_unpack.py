@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -25,14 +24,14 @@ from tasks.ledger.record import State
 SHOW_EVERY = 0.5
 
 
-async def download_and_unpack(request: ExportRequest, job_id: str, data_dir: Path, wanted: WantedFiles) -> Download:
+async def download_and_unpack(request: ExportRequest, job_id: str, places: Places, wanted: WantedFiles) -> Download:
     """Fetch the job's file, unless it is staged already. Raises FileGone, DownloadDamaged, FileRefused, RowsDiffer.
 
     The cached result is believed only while the files that it points at still hold.
     """
-    wanted = wanted_and_published(request, Places(data_dir), wanted)
-    staged = downloaded_earlier(Places(data_dir).staging(request), job_id, wanted) is not None
-    return await _download.with_options(refresh_cache=not staged)(request, job_id, data_dir, wanted)
+    wanted = wanted_and_published(request, places, wanted)
+    staged = downloaded_earlier(places.staging(request), job_id, wanted) is not None
+    return await _download.with_options(refresh_cache=not staged)(request, job_id, places, wanted)
 
 
 def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
@@ -40,13 +39,13 @@ def _key(_: TaskRunContext, asked: dict[str, Any]) -> str:
 
 
 @task(name="download-and-unpack", cache_policy=CacheKeyFnPolicy(cache_key_fn=_key), result_serializer="json")
-async def _download(request: ExportRequest, job_id: str, data_dir: Path, wanted: WantedFiles) -> Download:
+async def _download(request: ExportRequest, job_id: str, places: Places, wanted: WantedFiles) -> Download:
     arrival = Arrival()
-    ledger = Ledger.in_folder(data_dir)
+    ledger = Ledger.in_folder(places.data_dir)
     showing = asyncio.create_task(_show(arrival))
     try:
-        async with BotifyClient(Settings.load(data_dir)) as client:
-            downloader = Downloader(client, request, Places(data_dir).staging(request), wanted)
+        async with BotifyClient(Settings.load()) as client:
+            downloader = Downloader(client, request, places.staging(request), wanted)
             download = await downloader.download(job_id, arrival)
     except FileGone as gone:
         ledger.advance(request, State.GONE, job_id, str(gone))

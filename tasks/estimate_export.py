@@ -1,7 +1,6 @@
 """What an export of a portfolio still costs, before anything is paid for."""
 
 import asyncio
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +11,6 @@ from tasks.botify.client import BotifyClient
 from tasks.botify.requests import build_request, build_site_request
 from tasks.calculate_depth import count_depth
 from tasks.exports.errors import CreditsExceeded
-from tasks.exports.places import Places
 from tasks.exports.portfolio import PortfolioProject
 from tasks.exports.settings import Settings, using
 from tasks.exports.site import Coverage
@@ -52,7 +50,7 @@ class Budget:
         async with self._turn:  # whoever comes first is first: the list's order
             show(Step.PARSE, "Counting what it costs")
             with using(await load_credentials(project.credentials or self._credentials)):
-                estimate = await estimate_export(project, Settings.load(self._output_dir or None).data_dir)
+                estimate = await estimate_export(project, Settings.load(self._output_dir or None))
             if estimate.credits > self._left:
                 raise CreditsExceeded(
                     f"{estimate.analysis} would cost {estimate.credits:,} credits, and of max_credits "
@@ -64,24 +62,25 @@ class Budget:
 
 
 # No task of its own: what takes long, the counting, is one, and its result serves the export as well.
-async def estimate_export(project: PortfolioProject, data_dir: Path) -> Estimate:
+async def estimate_export(project: PortfolioProject, settings: Settings) -> Estimate:
     """Select the analysis, count it, check the fields, and ask the ledger. Raises ExportError."""
     address = project.address
-    with task_results_in(Places(data_dir).task_results):
-        async with BotifyClient(Settings.load(data_dir)) as client:
+    with task_results_in(settings.places.task_results):
+        async with BotifyClient(settings) as client:
             analysis = (await select_analysis(client, address, project.analysis or address.analysis or LATEST)).slug
             to_pay = _of_site if project.coverage is Coverage.FULL else _to_depth
-            return Estimate(analysis=analysis, credits=await to_pay(client, project, analysis, data_dir))
+            return Estimate(analysis=analysis, credits=await to_pay(client, project, analysis))
 
 
-async def _to_depth(client: BotifyClient, project: PortfolioProject, analysis: str, data_dir: Path) -> int:
+async def _to_depth(client: BotifyClient, project: PortfolioProject, analysis: str) -> int:
     plan = await count_depth(project.address, analysis, project.max_rows, project.max_depth)
     request = await build_request(client, project.address, analysis, plan, project.fields)
-    return still_to_pay(Ledger.in_folder(data_dir), request)
+    ledger = Ledger.in_folder(client.settings.places.data_dir)
+    return await asyncio.to_thread(still_to_pay, ledger, request)
 
 
-async def _of_site(client: BotifyClient, project: PortfolioProject, analysis: str, data_dir: Path) -> int:
+async def _of_site(client: BotifyClient, project: PortfolioProject, analysis: str) -> int:
     site = await build_site_request(client, project.address, analysis, project.max_rows, project.fields)
-    sites = SiteLedger.in_folder(data_dir)
+    sites = SiteLedger.in_folder(client.settings.places.data_dir)
     record = await sites.expected(site, lambda: count_slices(project.address, analysis, project.max_rows))
-    return sites.still_to_pay(record)
+    return await asyncio.to_thread(sites.still_to_pay, record)

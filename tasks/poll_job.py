@@ -5,20 +5,20 @@ import logging
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from upath import UPath
 
 from tasks.artifacts.progress import Step, show
 from tasks.artifacts.waiting_text import Wait
 from tasks.botify.client import BotifyClient
-from tasks.botify.job_board import JobBoard
 from tasks.botify.jobs import Job
 from tasks.botify.waiting import Look, failure_of, wait_for_job
 from tasks.exports.errors import ExportError, FileGone
+from tasks.exports.places import Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.ledger import record
@@ -44,20 +44,20 @@ async def _is_unexpected(_: Task[..., Any], __: TaskRun, state: State[Any]) -> b
     retry_delay_seconds=10,
     retry_condition_fn=_is_unexpected,
 )
-async def poll_job(request: ExportRequest, job_id: str, data_dir: Path, board: JobBoard | None = None) -> None:
-    """Wait until the job is done, together with the other jobs on the board.
+async def poll_job(request: ExportRequest, job_id: str, places: Places) -> None:
+    """Wait until the job is done, together with the project's other jobs.
 
     Raises JobFailed, JobStillRunning, FileGone, BotifyRefused.
     """
-    ledger = Ledger.in_folder(data_dir)
-    wait = await asyncio.to_thread(_wait, request, job_id, data_dir)
+    ledger = Ledger.in_folder(places.data_dir)
+    wait = await asyncio.to_thread(_wait, request, job_id, places)
 
     def show_look(look: Look) -> None:
         show(Step.POLL, f"Waiting for Botify: {wait.in_words(look)}", wait.part(look))
 
-    async with BotifyClient(Settings.load(data_dir)) as client:
+    async with BotifyClient(Settings.load()) as client:
         try:
-            job = await wait_for_job(client, job_id, show_look, board)
+            job = await wait_for_job(client, request.project, job_id, show_look)
         except FileGone as gone:
             ledger.advance(request, record.State.GONE, job_id, str(gone))
             raise
@@ -72,10 +72,10 @@ async def _failed(client: BotifyClient, ledger: Ledger, request: ExportRequest, 
     return failure
 
 
-def _wait(request: ExportRequest, job_id: str, data_dir: Path) -> Wait:
+def _wait(request: ExportRequest, job_id: str, places: Places) -> Wait:
     try:
-        known = Ledger.in_folder(data_dir).find(request)
-        made = _made_before(data_dir, int(time.monotonic() // 60))
+        known = Ledger.in_folder(places.data_dir).find(request)
+        made = _made_before(places.data_dir, int(time.monotonic() // 60))
     except Exception as error:  # noqa: BLE001  # these are words only: what breaks them must not break the wait
         LOGGER.debug("How long exports took before is not known: %r", error)
         return Wait()
@@ -84,5 +84,5 @@ def _wait(request: ExportRequest, job_id: str, data_dir: Path) -> Wait:
 
 # The jobs of a site are polled by the thousand: all that begin in one minute share one reading of the ledger.
 @lru_cache(maxsize=1)
-def _made_before(data_dir: Path, _minute: int) -> tuple[Made, ...]:
+def _made_before(data_dir: UPath, _minute: int) -> tuple[Made, ...]:
     return made_before(Ledger.in_folder(data_dir))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,10 +21,10 @@ LOGGER = logging.getLogger("botify_export")
 
 # Neither is cached: what counts is what stands on the disk now, and both look there.
 @task(name="publish-files", cache_policy=NO_CACHE)
-async def publish_files(request: ExportRequest, job: JobUsed, download: Download, data_dir: Path) -> Outcome:
+async def publish_files(request: ExportRequest, job: JobUsed, download: Download, places: Places) -> Outcome:
     """Publish the staged files with their manifest. Raises DataFolderUnusable."""
     show(Step.PUBLISH, "Publishing")
-    outcome = await asyncio.to_thread(publishing.publish, request, job, download, Places(data_dir))
+    outcome = await asyncio.to_thread(publishing.publish, request, job, download, places)
     announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
     await show_report(outcome, request.api)
     return outcome
@@ -33,11 +32,11 @@ async def publish_files(request: ExportRequest, job: JobUsed, download: Download
 
 @task(name="find-published-files", cache_policy=NO_CACHE)
 async def find_published_files(
-    request: ExportRequest, data_dir: Path, wanted: WantedFiles, *, refresh: bool
+    request: ExportRequest, places: Places, wanted: WantedFiles, *, refresh: bool
 ) -> Outcome | None:
     """Return the export if all that is wanted is published already and holds against its manifest."""
-    show(Step.COLUMNS, "Looking for the export on this disk")
-    outcome = await asyncio.to_thread(publishing.find_published, request, Places(data_dir), wanted, refresh=refresh)
+    show(Step.COLUMNS, "Looking for the export in the data folder")
+    outcome = await asyncio.to_thread(publishing.find_published, request, places, wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")
         await show_report(outcome, request.api)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -24,11 +23,11 @@ LOGGER = logging.getLogger("botify_export")
 
 # Neither is cached: what counts is what stands on the disk now, and both look there.
 @task(name="publish-site", cache_policy=NO_CACHE)
-async def publish_site(record: SiteRecord, parts: list[SlicePart], data_dir: Path, wanted: WantedFiles) -> Outcome:
+async def publish_site(record: SiteRecord, parts: list[SlicePart], places: Places, wanted: WantedFiles) -> Outcome:
     """Merge and publish the slices. Raises RowsDiffer, DataFolderUnusable."""
     show(Step.PUBLISH, f"Merging {len(parts)} slices")
-    tolerance = Settings.load(data_dir).row_tolerance
-    outcome = await asyncio.to_thread(site.publish_site, record, parts, Places(data_dir), wanted, tolerance=tolerance)
+    tolerance = Settings.load().row_tolerance
+    outcome = await asyncio.to_thread(site.publish_site, record, parts, places, wanted, tolerance=tolerance)
     announce("published", outcome.org, outcome.project, rows=outcome.rows, manifest=str(outcome.manifest))
     await show_report(outcome, record.request.api)
     return outcome
@@ -36,11 +35,11 @@ async def publish_site(record: SiteRecord, parts: list[SlicePart], data_dir: Pat
 
 @task(name="find-published-site", cache_policy=NO_CACHE)
 async def find_published_site(
-    request: SiteRequest, data_dir: Path, wanted: WantedFiles, *, refresh: bool
+    request: SiteRequest, places: Places, wanted: WantedFiles, *, refresh: bool
 ) -> Outcome | None:
     """Return the export if all that is wanted is published already and holds against its manifest."""
-    show(Step.COLUMNS, "Looking for the export on this disk")
-    outcome = await asyncio.to_thread(site.find_published_site, request, Places(data_dir), wanted, refresh=refresh)
+    show(Step.COLUMNS, "Looking for the export in the data folder")
+    outcome = await asyncio.to_thread(site.find_published_site, request, places, wanted, refresh=refresh)
     if outcome:
         LOGGER.info("This export is published already, and every byte of it holds: reused.")
         await show_report(outcome, request.api)

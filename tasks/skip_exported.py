@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,9 +15,9 @@ LOGGER = logging.getLogger("botify_export")
 
 
 @task(name="skip-exported", cache_policy=NO_CACHE)
-async def skip_exported(address: ProjectAddress, analysis: str, question: Question, data_dir: Path) -> Outcome | None:
+async def skip_exported(address: ProjectAddress, analysis: str, question: Question, places: Places) -> Outcome | None:
     """Return the export that answers the question already, if there is one."""
-    found = await asyncio.to_thread(find_exported, Places(data_dir), address.org, address.project, analysis, question)
+    found = await asyncio.to_thread(find_exported, places, address.org, address.project, analysis, question)
     if found:
         LOGGER.info("Analysis %s was exported already: nothing to do.", analysis)
     return found

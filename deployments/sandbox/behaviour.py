@@ -129,6 +129,7 @@ class Behaviour(BaseModel):
     foreign_next: bool = Field(default=False, description="`next` of the lists points at the download host")
 
     # The crawl
+    mirrors: int = Field(default=0, ge=0, description="further projects with each real crawl: 1.www.boost.org, ...")
     scale: int = Field(default=1, ge=1, description="how often each real URL appears, as itself and with ?copy=k")
     null_depth_rows: int = Field(default=0, ge=0, description="additional URLs without a depth (§8.8)")
     duplicate_urls: int = Field(default=0, ge=0, description="URLs that come again, deeper and with another title")

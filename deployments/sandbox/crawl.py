@@ -18,6 +18,12 @@ HERE = Path(__file__).parent
 CRAWL_FILES = {"www.boost.org": "boost.csv.gz", "www.postgresql.org": "postgresql.csv.gz"}
 
 
+def project_names(mirrors: int) -> Iterator[str]:
+    """The projects with a real crawl, and so many mirrors of each: 1.www.boost.org, 2.www.boost.org, ..."""
+    yield from CRAWL_FILES
+    yield from (f"{number}.{project}" for number in range(1, mirrors + 1) for project in CRAWL_FILES)
+
+
 class Page(NamedTuple):
     """One crawled URL; None where the crawl has no value."""
 
@@ -75,7 +81,8 @@ class Crawl:
     def __init__(self, project: str, slug: str, share: int, behaviour: Behaviour) -> None:
         """`share` is the percentage of the real crawl that this analysis has: always the same URLs."""
         orphans = [_orphan(project, number) for number in range(1, behaviour.null_depth_rows + 1)]
-        self._pages = [*_dated_pages(project, slug, share), *orphans]
+        mirrored = next(real for real in CRAWL_FILES if project.endswith(real))
+        self._pages = [*_dated_pages(mirrored, slug, share), *orphans]
         self._behaviour = behaviour
         self._seed = slug
 

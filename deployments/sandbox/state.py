@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from deployments.sandbox.analyses import PUBLISHED, Analysis, newest_first
 from deployments.sandbox.behaviour import Behaviour
 from deployments.sandbox.bql import Query, read_query
-from deployments.sandbox.crawl import CRAWL_FILES, Crawl
+from deployments.sandbox.crawl import Crawl, project_names
 from deployments.sandbox.exports import Export, filled_in, read_payload
 from deployments.sandbox.faults import Fault, Plan
 from deployments.sandbox.jobs import Fate, Job
@@ -41,7 +41,7 @@ class State:
         self.behaviour = behaviour or Behaviour()
         self.plan = Plan(faults)
         self._now = now
-        self._analyses = {project: list(PUBLISHED) for project in CRAWL_FILES}
+        self._analyses = {project: list(PUBLISHED) for project in project_names(self.behaviour.mirrors)}
         self._crawls: dict[tuple[str, str], Crawl] = {}
         self._jobs: list[Job] = []
         self._links: dict[str, Link] = {}

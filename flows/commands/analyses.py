@@ -1,18 +1,18 @@
-"""`botify-export analyses`: what there is to export, and what is on this disk already."""
+"""`botify-export analyses`: what there is to export, and what is published already."""
 
 import argparse
 import asyncio
 from datetime import datetime
-from pathlib import Path
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
 from flows.commands.printing import print_json
 from tasks.botify.analyses import list_analyses
 from tasks.botify.client import BotifyClient
-from tasks.delivery.manifest import MANIFEST
-from tasks.exports.places import Places
+from tasks.delivery.manifest import manifests_below
+from tasks.exports.places import Location
 from tasks.exports.project_address import checked_analysis, parse_project_address
 from tasks.exports.settings import Settings
 
@@ -26,7 +26,7 @@ class ListedAnalysis(BaseModel):
     date: datetime | None
     status: str
     urls: int | None
-    published: tuple[Path, ...]
+    published: tuple[Location, ...]
 
 
 class Listed(BaseModel):
@@ -56,7 +56,7 @@ async def list_of(options: argparse.Namespace) -> Listed:
     settings = Settings.load(options.output_dir)
     async with BotifyClient(settings) as client:
         found = await list_analyses(client, address)
-    places = Places(settings.data_dir)
+    places = settings.places
     return Listed(
         org=address.org,
         project=address.project,
@@ -73,8 +73,8 @@ async def list_of(options: argparse.Namespace) -> Listed:
     )
 
 
-def _published(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in folder.glob(f"*/{MANIFEST}") if ".replaced-" not in path.parent.name))
+def _published(folder: UPath) -> tuple[UPath, ...]:
+    return tuple(manifests_below(folder, "*"))
 
 
 def analysis_row(analysis: ListedAnalysis) -> dict[str, str]:
@@ -84,5 +84,5 @@ def analysis_row(analysis: ListedAnalysis) -> dict[str, str]:
         "Finished": f"{analysis.date:%Y-%m-%d %H:%M}" if analysis.date else "",
         "Status": analysis.status,
         "URLs": "" if analysis.urls is None else f"{analysis.urls:,}",
-        "On this disk": ", ".join(manifest.parent.name for manifest in analysis.published),
+        "Published as": ", ".join(manifest.parent.name for manifest in analysis.published),
     }

@@ -22,6 +22,7 @@ from tasks.exports.places import INTERNAL
 from tasks.exports.project_address import parse_project_address
 from tasks.exports.settings import TOKEN_FILE, Settings, using
 from tasks.files.durable import write_durably
+from tasks.ledger.object_store import says_its_conditions
 from tasks.load_credentials import load_credentials
 
 LEAST_FREE = 2 * 1024**3
@@ -65,6 +66,8 @@ def doctor(options: argparse.Namespace) -> None:
 async def _look_at_all(options: argparse.Namespace, server: str | None) -> list[tuple[Finding, ExportError | None]]:
     patient = _Patient(options, server)
     looks: dict[str, Look] = {"versions": patient.versions, "prefect": patient.prefect, "disk": patient.disk}
+    if Settings.load(options.output_dir).places.is_shared:
+        looks["store"] = patient.store
     looks |= {"credentials": patient.credentials, "user": patient.user}
     if options.url:
         looks["project"] = patient.project
@@ -96,13 +99,17 @@ class _Patient:
         return f"server {version_of(self._server)} at {self._server}, {named}"
 
     async def disk(self) -> str:
-        folder = Settings.load(self._options.output_dir).data_dir
+        folder = Settings.load(self._options.output_dir).places.work
         write_durably(folder / INTERNAL / "doctor", b"")
         (folder / INTERNAL / "doctor").unlink()
         free = shutil.disk_usage(folder).free
         if free < LEAST_FREE:
             raise DataFolderUnusable(f"{folder} has {free / 1e9:.1f} GB left; a million rows take about 1.")
         return f"{folder} can be written to; {free / 1e9:,.0f} GB are free"
+
+    async def store(self) -> str:
+        places = Settings.load(self._options.output_dir).places
+        return f"{places.data_dir}: {await asyncio.to_thread(says_its_conditions, places.ledger)}"
 
     async def credentials(self) -> str:
         if self._options.credentials:

@@ -3,17 +3,18 @@
 import argparse
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
 from flows.commands.printing import print_json
 from tasks.delivery.manifest import MANIFEST
-from tasks.exports.places import Places
+from tasks.exports.places import Location, Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.settings import Settings
 from tasks.exports.site import SiteRequest
+from tasks.files.reached import is_there
 from tasks.ledger.credits import Spent, credits_by_day
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import ExportRecord, State
@@ -43,7 +44,7 @@ class ListedExport(BaseModel):
     part_of: str | None = None
     credits_to_pay: int | None = None
     since: datetime | None = None
-    manifest: Path | None = None
+    manifest: Location | None = None
     next_step: str
 
 
@@ -58,7 +59,7 @@ class Listed(BaseModel):
 
 def exports(options: argparse.Namespace) -> None:
     """Print the exports, the newest first, and the credits by day and project. Raises ExportError."""
-    places = Places(Settings.load(options.output_dir).data_dir)
+    places = Settings.load(options.output_dir).places
     listed = _listed(places)
     if options.json:
         print_json(listed)
@@ -146,9 +147,9 @@ def _part_of(record: ExportRecord, whole: SiteRecord | None) -> str | None:
     return whole.name if record.state is State.MERGED or not whole.is_published else None
 
 
-def _manifest(places: Places, request: ExportRequest | SiteRequest, name: str) -> Path | None:
+def _manifest(places: Places, request: ExportRequest | SiteRequest, name: str) -> UPath | None:
     manifest = places.published(request, name) / MANIFEST
-    return manifest if manifest.exists() else None
+    return manifest if is_there(manifest) else None
 
 
 def _next_step(record: ExportRecord, *, is_there: bool) -> str:

@@ -92,7 +92,7 @@ async def _plan_depth(
     limits = {"max_rows": options.max_rows, "max_depth": options.max_depth}
     depth_plan = await plan_depth(client, address, analysis, **limits)
     request = await build_request(client, address, analysis, depth_plan, options.fields)  # refuses unknown fields
-    ledger = Ledger.in_folder(client.settings.data_dir)
+    ledger = Ledger.in_folder(client.settings.places.data_dir)
     to_pay = still_to_pay(ledger, request)
     planned = _planned((request,), ledger, depth_plan.urls_total, depth_plan.max_depth, to_pay)
     return _Shown(
@@ -104,9 +104,9 @@ async def _plan_site(
     client: BotifyClient, address: ProjectAddress, analysis: str, options: argparse.Namespace
 ) -> _Shown:
     site = await build_site_request(client, address, analysis, options.max_rows, options.fields)
-    sites = SiteLedger.in_folder(client.settings.data_dir)
+    ledger = Ledger.in_folder(client.settings.places.data_dir)
+    sites = SiteLedger.in_folder(client.settings.places.data_dir)
     record = await sites.expected(site, lambda: plan_site(client, address, analysis, max_rows=options.max_rows))
-    ledger = Ledger.in_folder(client.settings.data_dir)
     planned = _planned(record.slices, ledger, record.plan.urls_total, None, sites.still_to_pay(record))
     rows = zip(slice_rows(record.plan), planned.slices, strict=True)
     table = [row | {"State": each.state or "to do", "Job": each.job_id or ""} for row, each in rows]

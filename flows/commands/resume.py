@@ -10,10 +10,12 @@ from flows.commands.printing import print_json
 from flows.commands.run import summary
 from flows.resume_export import resume_export
 from flows.running import run_flows
+from tasks.delivery.manifest import MANIFEST
 from tasks.exports.errors import ExportError
 from tasks.exports.outcome import Outcome
 from tasks.exports.places import Places
 from tasks.exports.settings import Settings
+from tasks.files.reached import is_there
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import ExportRecord, State
 from tasks.ledger.sites import SiteLedger, SiteRecord
@@ -34,10 +36,11 @@ def resume(options: argparse.Namespace) -> None:
     Raises the first ExportError, after all were tried.
     """
     settings = Settings.load(options.output_dir).with_token()
-    ledger = Ledger.in_folder(settings.data_dir)
-    sites = SiteLedger.in_folder(settings.data_dir)
+    places = settings.places
+    ledger = Ledger.in_folder(places.data_dir)
+    sites = SiteLedger.in_folder(places.data_dir)
     known = [sites.named(name) or ledger.named(name) for name in options.names]
-    names = [record.request.fingerprint for record in known or _unfinished(Places(settings.data_dir), ledger, sites)]
+    names = [record.request.fingerprint for record in known or _unfinished(places, ledger, sites)]
     output_dir = str(options.output_dir or "")
     ended = dict(zip(names, run_flows([partial(resume_export, name, output_dir) for name in names]), strict=True))
     outcomes = tuple(outcome for outcome in ended.values() if isinstance(outcome, Outcome))
@@ -74,4 +77,4 @@ def _unfinished(places: Places, ledger: Ledger, sites: SiteLedger) -> list[SiteR
 
 
 def _files_are_missing(record: SiteRecord | ExportRecord, places: Places) -> bool:
-    return not places.published(record.request, record.name).exists()
+    return not is_there(places.published(record.request, record.name) / MANIFEST)

@@ -2,8 +2,9 @@
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import Final
+
+from upath import UPath
 
 from flows.commands.asking import ask_in_terminal
 from flows.commands.printing import print_json
@@ -68,7 +69,7 @@ def summary(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _files(outcome: Outcome) -> list[tuple[str, Path]]:
+def _files(outcome: Outcome) -> list[tuple[str, UPath]]:
     named = [("CSV", outcome.csv), ("Parquet", outcome.parquet), *(("Excel", path) for path in outcome.excel)]
     return [(name, path) for name, path in (*named, ("Manifest", outcome.manifest)) if path]
 

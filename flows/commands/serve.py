@@ -1,16 +1,14 @@
 """`botify-export serve`: the deployments in one process, for a laptop; a team uses deployments/prefect.yaml."""
 
 import argparse
-from typing import Any
+from typing import cast
 
 import prefect
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.backfill import backfill
-from flows.export_crawl import export_crawl
-from flows.portfolio import export_portfolio
+from flows.deployment_file import WrittenDeployment, read_deployment_file
 from flows.prefect_server import prefect_server
 from tasks.exports.errors import PrefectUnavailable
 from tasks.exports.project_address import parse_project_address
@@ -25,21 +23,21 @@ def serve(options: argparse.Namespace) -> None:
         prefect.serve(*_deployments(str(address) if address else "ORG/PROJECT", options), limit=options.limit)
 
 
-def _deployments(project: str, options: argparse.Namespace) -> list[Any]:
-    # By module, not by file: the runs start in whatever folder this process did.
-    entrypoint = EntrypointType.MODULE_PATH
-    alone = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-    schedule = Cron(options.cron or "0 6 * * *", timezone=options.timezone)
-    return [
-        export_crawl.to_deployment("on-demand", entrypoint_type=entrypoint),
-        export_crawl.to_deployment(
-            "each-new-crawl",
-            schedule=schedule,
-            paused=not (options.cron and options.url),
-            parameters={"project_url": project, "only_new": True},
-            concurrency_limit=alone,
-            entrypoint_type=entrypoint,
-        ),
-        backfill.to_deployment("on-demand", concurrency_limit=alone, entrypoint_type=entrypoint),
-        export_portfolio.to_deployment("on-demand", concurrency_limit=alone, entrypoint_type=entrypoint),
-    ]
+def _deployments(project: str, options: argparse.Namespace) -> list[RunnerDeployment]:
+    return [_deployment(written, project, options) for written in read_deployment_file().deployments]
+
+
+def _deployment(written: WrittenDeployment, project: str, options: argparse.Namespace) -> RunnerDeployment:
+    schedule = next(iter(written.schedules), None)
+    made = written.flow.to_deployment(
+        written.name,
+        description=written.description,
+        tags=written.tags,
+        parameters=written.parameters | ({"project_url": project} if "project_url" in written.parameters else {}),
+        schedule=Cron(options.cron or schedule.cron, timezone=options.timezone) if schedule else None,
+        paused=schedule is not None and not (options.cron and options.url),
+        concurrency_limit=written.concurrency_limit,
+        # The runs start in whatever folder this process did.
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast(RunnerDeployment, made)  # a coroutine only where there is an event loop

@@ -2,15 +2,16 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
 from flows.commands.printing import print_json
-from tasks.delivery.manifest import MANIFEST, problems
+from tasks.delivery.manifest import MANIFEST, manifests_below, problems
 from tasks.exports.errors import ExportUnknown, PublishedFilesDamaged
-from tasks.exports.places import INTERNAL
+from tasks.exports.places import Location
 from tasks.exports.settings import Settings
+from tasks.files.reached import is_there, reached
 
 
 class Verified(BaseModel):
@@ -18,14 +19,14 @@ class Verified(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    intact: tuple[Path, ...]
+    intact: tuple[Location, ...]
     problems: tuple[str, ...]
 
 
 def verify(options: argparse.Namespace) -> None:
     """Read every byte of the folders named, or of all published ones. Raises PublishedFilesDamaged, ExportUnknown."""
-    data_dir = Settings.load(options.output_dir).data_dir
-    folders = [_folder(path) for path in options.paths] or _published(data_dir)
+    data_dir = Settings.load(options.output_dir).places.data_dir
+    folders = [_folder(UPath(path)) for path in options.paths] or _published(data_dir)
     found = {folder: problems(folder) for folder in folders}
     verified = Verified(
         intact=tuple(folder for folder, wrong in found.items() if not wrong),
@@ -40,17 +41,17 @@ def verify(options: argparse.Namespace) -> None:
         raise PublishedFilesDamaged(f"{len(verified.problems)} of the published files do not hold.")
 
 
-def _folder(path: Path) -> Path:
+def _folder(path: UPath) -> UPath:
     """Accept the folder, its manifest, or a file in it."""
-    folder = path if path.is_dir() else path.parent
-    if not (folder / MANIFEST).exists():
+    with reached(path):
+        folder = path if path.is_dir() else path.parent
+    if not is_there(folder / MANIFEST):
         raise ExportUnknown(f"{path} is no published export: there is no {MANIFEST} in {folder}.")
     return folder.resolve()
 
 
-def _published(data_dir: Path) -> list[Path]:
-    folders = (path.parent for path in sorted(data_dir.glob(f"*/*/*/*/{MANIFEST}")))
-    found = [folder for folder in folders if INTERNAL not in folder.parts and ".replaced-" not in folder.name]
+def _published(data_dir: UPath) -> list[UPath]:
+    found = manifests_below(data_dir, "*/*/*/*")
     if not found:
         raise ExportUnknown(f"Nothing is published in {data_dir}.")
-    return found
+    return [path.parent for path in found]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -126,10 +126,15 @@ class BotifyClient:
         params: Mapping[str, str | int] | None = None,
         body: JsonValue = None,
         patience: float = READ_TIMEOUT,
+        before: Callable[[], None] = lambda: None,
     ) -> httpx.Response:
-        """Send one request, once, when the rate limit allows it; `patience` in seconds. Raises httpx.RequestError."""
+        """Send one request, once, when the rate limit allows it; `patience` in seconds. Raises httpx.RequestError.
+
+        `before` is called when nothing more has to be waited for; what it raises keeps the request from being sent.
+        """
         url = self.base_url.join("/".join((self.base_url.path.rstrip("/"), *(quote(part, safe="") for part in path))))
         async with rate_limit(self.base_url.netloc.decode(), self.settings.requests_per_second).place():
+            before()
             return await self._http.request(
                 method,
                 url,

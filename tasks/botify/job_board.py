@@ -2,23 +2,29 @@
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from tasks.botify.client import BotifyClient
-from tasks.botify.jobs import Job, list_jobs, read_job
+from tasks.botify.jobs import LIST_PAGE_SIZE, Job, list_jobs, read_job
 from tasks.exports.errors import BotifyRefused, BotifyUnavailable
 
 LOGGER = logging.getLogger("botify_export")
 
 # The order of the list is not documented: ours may stand behind any number of others, but not for ever more requests.
-PAGES: Final = 3
+PAGES: Final = 2
 # A new job may be listed late.
 MISSES: Final = 3
 # Nobody has documented how fresh the list is: now and then a job is looked at alone, whatever the list shows.
 ALONE_EVERY: Final = 10
+# Of the requests that Botify allows: the others submit jobs and fetch what is done.
+SHARE_OF_LOOKS: Final = 0.5
+
+_boards: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int], "JobBoard"]] = WeakKeyDictionary()
 
 
 class JobBoard:
@@ -37,6 +43,15 @@ class JobBoard:
         self._reading = asyncio.Lock()
         self._is_refused = False
 
+    @property
+    def requests_a_round(self) -> float:
+        """Return how many requests it takes to look at all of its jobs once."""
+        waiting = len(self._waiting)
+        if waiting < 2 or self._is_refused:
+            return waiting
+        alone = sum(self._misses[job_id] >= MISSES for job_id in self._waiting)
+        return self._pages() + alone + (waiting - alone) / ALONE_EVERY
+
     @contextmanager
     def waiting_for(self, job_id: str) -> Iterator[None]:
         """Count the job among those that are looked at together."""
@@ -45,6 +60,8 @@ class JobBoard:
             yield
         finally:
             self._waiting.discard(job_id)
+            for of_jobs in (self._misses, self._looks, self._seen):
+                of_jobs.pop(job_id, None)
 
     async def look(self, client: BotifyClient, job_id: str, *, max_age: float) -> Job:
         """Return the job as it was at most `max_age` seconds ago.
@@ -80,5 +97,21 @@ class JobBoard:
         async for page in list_jobs(client, self._project, tries=1):
             number += 1
             self._seen.update({job.job_id: job for job in page if job.job_id in wanted})
-            if number == PAGES or wanted <= self._seen.keys():
+            if number == self._pages() or wanted <= self._seen.keys():
                 return
+
+    def _pages(self) -> int:
+        return PAGES + math.ceil(len(self._waiting) / LIST_PAGE_SIZE)
+
+
+def job_board(client: BotifyClient, project: str) -> JobBoard:
+    """Return the one board that all waits for jobs of this project share in this event loop."""
+    boards = _boards.setdefault(asyncio.get_running_loop(), {})
+    key = (str(client.base_url), project, hash(client.settings.token()))
+    return boards.setdefault(key, JobBoard(project))
+
+
+def seconds_a_round(client: BotifyClient) -> float:
+    """Return how long it takes to look at everything that is waited for here, within the looks' share of the rate."""
+    boards = _boards.get(asyncio.get_running_loop(), {}).values()
+    return sum(board.requests_a_round for board in boards) / (client.settings.requests_per_second * SHARE_OF_LOOKS)

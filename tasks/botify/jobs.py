@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Final
 
 import httpx
@@ -108,14 +108,17 @@ class NoAnswer(BaseModel):
 Submission = Created | NotSent | TurnedAway | NoAnswer
 
 
-async def create_job(client: BotifyClient, payload: dict[str, JsonValue]) -> Submission:
+async def create_job(
+    client: BotifyClient, payload: dict[str, JsonValue], before: Callable[[], None] = lambda: None
+) -> Submission:
     """Send `POST /jobs` exactly once and say what is known of it (§4.1, §7.3, §8.9).
 
+    `before` is called last of all; what it raises keeps the request from being sent.
     Raises BotifyRefused for a 4xx that no waiting changes: no job was made.
     """
     body: JsonValue = {"job_type": "export", "payload": payload}
     try:
-        response = await client.send("POST", ("jobs",), body=body, patience=SUBMIT_TIMEOUT)
+        response = await client.send("POST", ("jobs",), body=body, patience=SUBMIT_TIMEOUT, before=before)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         return NotSent(reason=network_words(error))
     except httpx.RequestError as error:

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from tasks.botify.client import BotifyClient
-from tasks.botify.job_board import JobBoard
+from tasks.botify.job_board import JobBoard, job_board, seconds_a_round
 from tasks.botify.jobs import Job
 from tasks.botify.retries import waits
 from tasks.exports.errors import BotifyRefused, BotifyUnavailable, FileGone, JobFailed, JobStillRunning, NotFound
@@ -33,12 +33,10 @@ class Look(BaseModel):
     next_in: float
 
 
-async def wait_for_job(
-    client: BotifyClient, job_id: str, on_look: Callable[[Look], None], board: JobBoard | None = None
-) -> Job:
+async def wait_for_job(client: BotifyClient, project: str, job_id: str, on_look: Callable[[Look], None]) -> Job:
     """Look at the job until it is DONE or FAILED; every other word means that it still runs.
 
-    On a shared `board`, several waits cost the requests of one.
+    Several waits for jobs of one project cost the requests of one; where many wait, each looks more rarely.
 
     A look that fails never ends the wait. Raises JobStillRunning at the deadline (after one last look),
     FileGone when Botify does not know the job, BotifyRefused when the token is refused.
@@ -46,9 +44,10 @@ async def wait_for_job(
     clock = asyncio.get_running_loop().time
     began = clock()
     patience = client.settings.job_timeout
-    watch = _Watch(job_id, board or JobBoard(""))
+    watch = _Watch(job_id, job_board(client, project))
     with watch.board.waiting_for(job_id):
         for number, pause in enumerate(waits(client.settings.poll_seconds, client.settings.poll_max_seconds), start=1):
+            pause = max(pause, seconds_a_round(client))
             job = await watch.look(client, max_age=pause / 2)
             if job and (job.is_done or job.has_failed):
                 return job

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.delivery.manifest import MANIFEST, Manifest, problems, read_manifest
+from tasks.delivery.manifest import Manifest, manifests_below, problems, read_manifest
 from tasks.delivery.publishing import reused
 from tasks.exports.outcome import Outcome, Status
 from tasks.exports.places import Places
@@ -41,10 +41,8 @@ class Question(BaseModel):
 
 def find_exported(places: Places, org: str, project: str, analysis: str, question: Question) -> Outcome | None:
     """Return the analysis's export if it is published and every byte of it holds: the run has nothing to do."""
-    for path in sorted(places.analysis(org, project, analysis).glob(f"*/{MANIFEST}")):
+    for path in manifests_below(places.analysis(org, project, analysis), "*"):
         folder = path.parent
-        if ".replaced-" in folder.name:
-            continue
         try:
             manifest = read_manifest(folder)
         except ValidationError:

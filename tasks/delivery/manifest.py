@@ -2,14 +2,17 @@
 
 import hashlib
 from datetime import datetime
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from upath import UPath
 
 from tasks.exports.columns import Column
-from tasks.exports.errors import DataFolderUnusable
+from tasks.exports.places import INTERNAL
 from tasks.files.archive import ArchiveFacts
+from tasks.files.reached import reached
 from tasks.files.staged import KeptAsText
 
 MANIFEST: Final = "manifest.json"
@@ -85,17 +88,24 @@ class Manifest(BaseModel):
         return tuple(file.name for file in self.files)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: UPath | Path) -> Manifest:
     """Read the folder's manifest. Raises FileNotFoundError, ValidationError, DataFolderUnusable."""
-    try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DataFolderUnusable(f"{folder / MANIFEST} cannot be read: {error.strerror or error}.") from error
+    with reached(folder / MANIFEST):
+        content = (folder / MANIFEST).read_bytes()
+    return Manifest.model_validate_json(content)
 
 
-def problems(folder: Path) -> list[str]:
+def manifests_below(folder: UPath | Path, pattern: str) -> list[UPath]:
+    """Return the manifests of published exports that `pattern` finds in the folder, in the order of their names.
+
+    Left out is what was replaced. Raises DataFolderUnusable.
+    """
+    with reached(folder):
+        found = [UPath(path) for path in folder.glob(f"{pattern}/{MANIFEST}") if INTERNAL not in path.parts]
+    return sorted((path for path in found if ".replaced-" not in path.parent.name), key=str)
+
+
+def problems(folder: UPath | Path) -> list[str]:
     """Prove a published folder against its manifest; return what does not hold, in words. Reads every byte."""
     try:
         manifest = read_manifest(folder)
@@ -106,18 +116,17 @@ def problems(folder: Path) -> list[str]:
     return [problem for file in manifest.files if (problem := _problem(folder / file.name, file))]
 
 
-def is_intact(path: Path, sha256: str) -> bool:
+def is_intact(path: UPath | Path, sha256: str) -> bool:
     """Tell whether the file is there, byte for byte. Raises DataFolderUnusable."""
     try:
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+        with reached(path), path.open("rb") as content:
+            # A file of fsspec has the method that the digest asks for; its annotation has not.
+            return hashlib.file_digest(cast(BufferedIOBase, content), "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return False
-    except OSError as error:
-        raise DataFolderUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _problem(path: Path, file: PublishedFile) -> str | None:
+def _problem(path: UPath | Path, file: PublishedFile) -> str | None:
     if is_intact(path, file.sha256):
         return None
     return f"{path} is not the file that was published" if path.exists() else f"{path} is missing"

@@ -18,8 +18,9 @@ def short_url(url: str, widest: int) -> str:
 def preview(outcome: Outcome, rows: int = ROWS) -> pd.DataFrame:
     """Return the first rows; reads no more of the file than it needs."""
     if outcome.parquet:
-        with pq.ParquetFile(outcome.parquet) as file:
+        with outcome.parquet.open("rb") as content, pq.ParquetFile(content) as file:
             batches = file.iter_batches(batch_size=rows)
             return next((batch.to_pandas() for batch in batches), pd.DataFrame(columns=file.schema_arrow.names))
     assert outcome.csv is not None
-    return pd.read_csv(outcome.csv, nrows=rows, dtype=str, keep_default_na=False)
+    with outcome.csv.open("rb") as content:
+        return pd.read_csv(content, nrows=rows, dtype=str, keep_default_na=False)

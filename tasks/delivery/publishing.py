@@ -3,12 +3,14 @@
 import logging
 import os
 import platform
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
+from upath import UPath
 
 from tasks.delivery.downloading import RECEIPT, Download
 from tasks.delivery.manifest import MANIFEST, JobFacts, Manifest, PublishedFile, problems, read_manifest
@@ -18,7 +20,9 @@ from tasks.exports.request import ExportRequest
 from tasks.exports.version import VERSION
 from tasks.exports.wanted import CSV, PARQUET, WantedFiles
 from tasks.files.durable import rename_durably, write_durably
+from tasks.files.reached import is_there
 from tasks.files.staged import Staged
+from tasks.files.upload import upload
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision, ExportRecord, State
 
@@ -40,9 +44,13 @@ def publish(request: ExportRequest, job: JobUsed, download: Download, places: Pl
     return outcome_of(manifest, folder, Status.COMPLETED, [job])
 
 
-def make_public(staging: Path, folder: Path, manifest: Manifest) -> None:
+def make_public(staging: Path, folder: UPath, manifest: Manifest) -> None:
     """Give the staged files their manifest and their name. Raises DataFolderUnusable."""
     write_durably(staging / MANIFEST, manifest.model_dump_json(indent=2).encode())
+    if not isinstance(folder, Path):
+        upload(staging, manifest.file_names, MANIFEST, folder)
+        shutil.rmtree(staging, ignore_errors=True)
+        return
     (staging / RECEIPT).unlink(missing_ok=True)
     if os.path.lexists(folder):
         rename_durably(folder, folder.with_name(f"{folder.name}.replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
@@ -60,7 +68,7 @@ def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, 
     if refresh and not (record and record.is_refresh_under_way):
         return None
     folder = places.published(request, record.name if record else request.name)
-    if not folder.exists() or (record and record.state.has_no_job):
+    if not is_there(folder) or (record and record.state.has_no_job):
         return None
     manifest = intact_manifest(folder, wanted)
     if manifest is None:
@@ -71,7 +79,7 @@ def find_published(request: ExportRequest, places: Places, wanted: WantedFiles, 
     return reused(manifest, folder)
 
 
-def intact_manifest(folder: Path, wanted: WantedFiles) -> Manifest | None:
+def intact_manifest(folder: UPath, wanted: WantedFiles) -> Manifest | None:
     """Return the manifest of what is published in the folder, if all that is wanted is there and every byte holds."""
     if found := problems(folder):
         LOGGER.warning("What was published no longer holds: %s. It is fetched again, from the same job.", found[0])
@@ -83,13 +91,13 @@ def intact_manifest(folder: Path, wanted: WantedFiles) -> Manifest | None:
     return manifest
 
 
-def reused(manifest: Manifest, folder: Path) -> Outcome:
+def reused(manifest: Manifest, folder: UPath) -> Outcome:
     """Return what a run says of what it found published."""
     jobs = [JobUsed(job_id=job.job_id, decision=Decision.REUSED) for job in manifest.jobs]
     return outcome_of(manifest, folder, Status.REUSED, jobs)
 
 
-def outcome_of(manifest: Manifest, folder: Path, status: Status, jobs: Sequence[JobUsed]) -> Outcome:
+def outcome_of(manifest: Manifest, folder: UPath, status: Status, jobs: Sequence[JobUsed]) -> Outcome:
     """Return what a run says of a published folder."""
     published = {name: folder / name for name in manifest.file_names}
     return Outcome(
@@ -114,7 +122,7 @@ def wanted_and_published(request: ExportRequest, places: Places, wanted: WantedF
     return with_published(wanted, places.published(request, record.name if record else request.name))
 
 
-def with_published(wanted: WantedFiles, folder: Path) -> WantedFiles:
+def with_published(wanted: WantedFiles, folder: UPath) -> WantedFiles:
     """Return the wanted files and those that the folder has."""
     try:
         return wanted.and_those(read_manifest(folder).file_names)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+from upath import UPath
 
 from tasks.delivery.checks import refuse_unless_all_hold, site_checks
 from tasks.delivery.downloading import Download
@@ -24,12 +25,13 @@ from tasks.delivery.publishing import (
 )
 from tasks.exports.errors import DataFolderUnusable, RowsDiffer
 from tasks.exports.outcome import JobUsed, Outcome, Status
-from tasks.exports.places import Places
+from tasks.exports.places import Location, Places
 from tasks.exports.request import ExportRequest
 from tasks.exports.site import SiteRequest
 from tasks.exports.wanted import CSV, OutputFormat, WantedFiles
 from tasks.files.durable import make_folder, rename_durably
 from tasks.files.merging import joined
+from tasks.files.reached import is_there
 from tasks.files.spreadsheet import write_spreadsheets
 from tasks.files.staging import Limits, Staged, stage
 from tasks.ledger.ledger import Ledger
@@ -46,7 +48,7 @@ class SlicePart(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    csv: Path
+    csv: Location
     job: JobUsed
     facts: JobFacts
 
@@ -54,7 +56,7 @@ class SlicePart(BaseModel):
 def downloaded_part(request: ExportRequest, job: JobUsed, download: Download, places: Places) -> SlicePart:
     """Return the part that a download is."""
     facts = job_facts(request, job, download, Ledger.in_folder(places.data_dir).find(request))
-    return SlicePart(csv=places.staging(request) / CSV, job=job, facts=facts)
+    return SlicePart(csv=UPath(places.staging(request) / CSV), job=job, facts=facts)
 
 
 def published_part(request: ExportRequest, places: Places, *, refresh: bool) -> SlicePart | None:
@@ -72,7 +74,7 @@ def find_published_site(request: SiteRequest, places: Places, wanted: WantedFile
     if record is None or (refresh and record.is_published):
         return None
     folder = places.published(request, record.name)
-    if not folder.exists():
+    if not is_there(folder):
         return None
     manifest = intact_manifest(folder, wanted)
     if manifest is None:

@@ -23,6 +23,8 @@ ExportError
 └── NotFinished                  4  safe: the same command goes on
     ├── BotifyUnavailable
     ├── SubmissionUnknown
+    ├── LedgerChanged
+    ├── HoldLost
     ├── JobStillRunning
     ├── DownloadDamaged
     ├── DownloadInterrupted
@@ -192,6 +194,16 @@ class BotifyUnavailable(NotFinished):
 
 class SubmissionUnknown(NotFinished):
     """The job was sent but no answer came back, so it may or may not exist."""
+
+
+class LedgerChanged(NotFinished):
+    """Another run wrote the export's record meanwhile: what it recorded stands."""
+
+    next_step = "Run the same command again: it goes on from what the other run recorded."
+
+
+class HoldLost(NotFinished):
+    """The Prefect server no longer vouches that this run is the only one at its export; nothing more was sent."""
 
 
 class JobStillRunning(NotFinished):

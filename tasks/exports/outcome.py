@@ -2,10 +2,11 @@
 
 from collections import Counter
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+
+from tasks.exports.places import Location
 
 MOST_JOBS: Final = 4
 
@@ -28,7 +29,7 @@ class JobUsed(BaseModel):
 
 
 class Outcome(BaseModel):
-    """A published export. Paths are absolute; `rows` is also the credits that its job cost."""
+    """A published export. Its files are absolute paths or addresses; `rows` is also the credits that its job cost."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,10 +40,10 @@ class Outcome(BaseModel):
     max_depth: int | None
     rows: int
     urls_total: int
-    csv: Path | None
-    parquet: Path | None
-    excel: tuple[Path, ...] = ()
-    manifest: Path
+    csv: Location | None
+    parquet: Location | None
+    excel: tuple[Location, ...] = ()
+    manifest: Location
     jobs: tuple[JobUsed, ...]
     flow_run_id: str | None = None
     flow_run_url: str | None = None

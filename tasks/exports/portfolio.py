@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import fsspec
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from upath import UPath
 
 from tasks.exports.columns import DEFAULT_FIELDS
 from tasks.exports.errors import InputRefused, PortfolioRefused
@@ -125,18 +125,11 @@ def _told_apart(where: str, project: PortfolioProject) -> PortfolioProject:
 
 def _text(name: str) -> str:
     try:
-        if "://" in name:
-            with fsspec.open(name, "rb") as file:
-                content = bytes(file.read())
-        else:
-            content = Path(name).expanduser().read_bytes()
-        return content.decode("utf-8-sig")
+        return UPath(name).expanduser().read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise PortfolioRefused(f"{name} is not UTF-8 text.") from None
-    except OSError as error:
-        raise PortfolioRefused(f"{name} cannot be read: {error.strerror or error}.") from None
-    except Exception as error:  # noqa: BLE001  # whatever the driver of an object store raises
-        raise PortfolioRefused(f"{name} cannot be read: {error}.") from None
+    except Exception as error:  # noqa: BLE001  # whatever the library behind the address raises
+        raise PortfolioRefused(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def _of_csv(text: str) -> Iterator[tuple[str, dict[str, Any]]]:

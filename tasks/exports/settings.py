@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
+import fsspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from upath import UPath
 
 from tasks.exports.errors import SettingRefused, TokenMissing
+from tasks.exports.places import Places
 
 TOKEN_FILE = Path("botify_token.txt")
+_LISTINGS_CACHED = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -31,6 +35,24 @@ def _safe_api_url(text: str) -> str:
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise ValueError("must be https: a token is sent there")
     return text.rstrip("/")
+
+
+def _data_folder(text: str) -> str:
+    """Return the text, made sure that it is a path here, or an address for which there is a package."""
+    protocol, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    if not rest:
+        raise ValueError("must be a folder, or an address like s3://bucket/exports")
+    if "@" in rest.partition("/")[0]:
+        raise ValueError("must hold no password: it would stand in logs and on pages; the package has its own ways")
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ImportError as missing:
+        raise ValueError(f"{protocol}:// needs a package that is not installed ({missing})") from None
+    except ValueError:
+        raise ValueError(f"nothing is known of {protocol}://") from None
+    return text
 
 
 class Credentials(BaseModel):
@@ -62,7 +84,8 @@ class Settings(BaseSettings):
 
     api_token: SecretStr | None = None
     api_url: Annotated[str, AfterValidator(_safe_api_url)] = "https://api.botify.com/v1"
-    data_dir: Path = Path("data")
+    data_dir: Annotated[str, AfterValidator(_data_folder)] = "data"
+    work_dir: Path = Path("~/.cache/botify-export")
     poll_seconds: float = Field(default=2, gt=0)
     poll_max_seconds: float = Field(default=30, gt=0)
     job_timeout: float = Field(default=4 * 3600, ge=0)
@@ -79,13 +102,22 @@ class Settings(BaseSettings):
         given = _given.get()
         overrides: dict[str, Any] = {} if given is None else dict(given)
         if data_dir is not None:
-            overrides["data_dir"] = Path(data_dir)
+            overrides["data_dir"] = str(data_dir)
         try:
             settings = cls(**overrides)
         except ValidationError as refusal:
             raise SettingRefused(_in_words(refusal)) from None
         # Resolved once: a later change of the working directory must not move the data.
-        return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+        return settings.model_copy(
+            update={"data_dir": _resolved(settings.data_dir), "work_dir": settings.work_dir.expanduser().resolve()}
+        )
+
+    @property
+    def places(self) -> Places:
+        """Return the paths of the data folder."""
+        # What another machine wrote is to be seen at once.
+        options: dict[str, Any] = {"use_listings_cache": False} if self.data_dir.startswith(_LISTINGS_CACHED) else {}
+        return Places(UPath(self.data_dir, **options), self.work_dir)
 
     def with_token(self) -> Self:
         """Return these settings, having made sure that there is a token. Raises TokenMissing."""
@@ -103,6 +135,12 @@ class Settings(BaseSettings):
         if not first_line:
             raise TokenMissing("No Botify API token was found.")
         return _checked(first_line, str(TOKEN_FILE))
+
+
+def _resolved(data_dir: str) -> str:
+    if "://" in data_dir and not data_dir.startswith("file://"):
+        return data_dir.rstrip("/")
+    return str(Path(data_dir.removeprefix("file://")).expanduser().resolve())
 
 
 def _checked(token: str, where: str) -> SecretStr:

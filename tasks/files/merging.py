@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from upath import UPath
+
 from tasks.exports.errors import FileRefused
 
 _BLOCK: Final = 1 << 20
 
 
-def joined(files: Sequence[Path]) -> Iterator[bytes]:
+def joined(files: Sequence[UPath | Path]) -> Iterator[bytes]:
     """Yield the bytes of all files, the header once. Raises FileRefused if they have not the same header, OSError."""
     header: bytes | None = None
     for path in files:

@@ -1,6 +1,6 @@
 """How long exports took before: all that can honestly be said of a job of which Botify gives no percentage.
 
-Botify's own times are not documented (botify-api.md §5.2), so they are those at which runs on this disk saw a job:
+Botify's own times are not documented (botify-api.md §5.2), so they are those at which our runs saw a job:
 submitted, and done. A run that was interrupted in between saw it done later than it was; a median bears that.
 """
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
+from upath import UPath
 
 from tasks.exports.errors import DataFolderUnusable, ExportUnknown
-from tasks.exports.places import Places
+from tasks.exports.places import LEDGER
 from tasks.exports.request import ExportRequest
 from tasks.ledger.record import BEFORE_ALL, VERSION, ExportRecord, State
-from tasks.ledger.store import FolderStore, RecordStore
+from tasks.ledger.store import RecordStore, record_store
 
 LOGGER = logging.getLogger("botify_export")
 
@@ -23,8 +24,8 @@ class Ledger:
         self._store = store
 
     @classmethod
-    def in_folder(cls, data_dir: Path) -> "Ledger":
-        return cls(FolderStore(Places(data_dir).ledger))
+    def in_folder(cls, data_dir: UPath | Path) -> "Ledger":
+        return cls(record_store(UPath(data_dir) / LEDGER))
 
     def find(self, request: ExportRequest) -> ExportRecord | None:
         """Return the export's record, or None if it was never begun.
@@ -57,9 +58,9 @@ class Ledger:
 
     def all(self) -> Iterator[ExportRecord | str]:
         """Yield every record; the fingerprint alone where it cannot be read."""
-        for name in self._store.names():
+        for name, content in self._store.read_all():
             try:
-                yield _parsed(name, self._store.read(name) or b"")
+                yield _parsed(name, content)
             except ValidationError:
                 yield name
 

@@ -14,8 +14,15 @@ from tasks.files.durable import make_folder
 LOOK_EVERY: Final = 0.2
 
 
+class Hold:
+    """That this process alone is at an export. The kernel's lock ends with the process, so there it always holds."""
+
+    def check(self) -> None:
+        """Raise HoldLost if it may have ended: called right before what must not be done by two."""
+
+
 @asynccontextmanager
-async def export_lock(path: Path, holder: str, on_wait: Callable[[str], None]) -> AsyncIterator[None]:
+async def export_lock(path: Path, holder: str, on_wait: Callable[[str], None]) -> AsyncIterator[Hold]:
     """Hold the lock of one export; while another process holds it, wait, having told `on_wait` who that is.
 
     The kernel frees the lock when its holder dies, however it dies; the file stays, and says who held it last.
@@ -28,7 +35,7 @@ async def export_lock(path: Path, holder: str, on_wait: Callable[[str], None]) -
             told = True
         await asyncio.sleep(LOOK_EVERY)
     try:
-        yield
+        yield Hold()
     finally:
         os.close(descriptor)
 

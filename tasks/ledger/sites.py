@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from upath import UPath
 
-from tasks.exports.places import Places
+from tasks.exports.places import SITE_LEDGER
 from tasks.exports.request import ExportRequest
 from tasks.exports.site import SiteRequest
 from tasks.exports.slices import SlicePlan
 from tasks.ledger.credits import still_to_pay
 from tasks.ledger.ledger import Ledger, refuse_newer
 from tasks.ledger.record import State
-from tasks.ledger.store import FolderStore, RecordStore
+from tasks.ledger.store import RecordStore, record_store
 
 LOGGER = logging.getLogger("botify_export")
 
@@ -74,8 +75,8 @@ class SiteLedger:
         self._exports = exports
 
     @classmethod
-    def in_folder(cls, data_dir: Path) -> "SiteLedger":
-        return cls(FolderStore(Places(data_dir).site_ledger), Ledger.in_folder(data_dir))
+    def in_folder(cls, data_dir: UPath | Path) -> "SiteLedger":
+        return cls(record_store(UPath(data_dir) / SITE_LEDGER), Ledger.in_folder(data_dir))
 
     def find(self, request: SiteRequest) -> SiteRecord | None:
         """Return the record, or None if there is none. One that cannot be read is set aside and named.
@@ -132,6 +133,7 @@ class SiteLedger:
             if known and known.job_id and known.state.is_unfinished:
                 self._exports.advance(request, State.MERGED, known.job_id, f"into {record.name}")
         changes = {"state": SiteState.PUBLISHED, "published_at": datetime.now(UTC)}
+        self.find(record.request)  # a store may write only what it has read
         return self.write(record.model_copy(update=changes))
 
     def needs_refresh(self, record: SiteRecord, number: int) -> bool:
@@ -145,9 +147,9 @@ class SiteLedger:
 
     def all(self) -> Iterator[SiteRecord | str]:
         """Yield every record; the fingerprint alone where it cannot be read."""
-        for name in self._store.names():
+        for name, content in self._store.read_all():
             try:
-                yield _parsed(name, self._store.read(name) or b"")
+                yield _parsed(name, content)
             except ValidationError:
                 yield name
 

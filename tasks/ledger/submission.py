@@ -9,7 +9,7 @@ a record with a job ──► reconnected
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.botify.client import BotifyClient
@@ -20,6 +20,7 @@ from tasks.exports.request import ExportRequest
 from tasks.exports.settings import OnAmbiguous
 from tasks.ledger.adoption import find_jobs
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.lock import Hold
 from tasks.ledger.record import Decision, ExportRecord, State
 
 LOGGER = logging.getLogger("botify_export")
@@ -37,11 +38,12 @@ class Submission:
     client: BotifyClient
     ledger: Ledger
     request: ExportRequest
+    hold: Hold = field(default_factory=Hold)
 
     async def job(self, *, refresh: bool = False) -> ExportRecord:
         """Return the record with a job in it; a POST is sent only where no job can exist, or `refresh` wants one.
 
-        Raises BotifyRefused (no job was made), BotifyUnavailable, SubmissionUnknown.
+        Raises BotifyRefused (no job was made), BotifyUnavailable, SubmissionUnknown, HoldLost (nothing was sent).
         """
         record = self.ledger.find(self.request)
         if record is None or record.state.has_no_job:
@@ -77,7 +79,7 @@ class Submission:
 
     async def _send(self, record: ExportRecord) -> Created | NotSent | TurnedAway | NoAnswer:
         try:
-            return await create_job(self.client, self.request.payload(record.tag))
+            return await create_job(self.client, self.request.payload(record.tag), before=self.hold.check)
         except BotifyRefused as refusal:
             self.ledger.write(record.now(State.WITHDRAWN, str(refusal)))
             raise

@@ -1,6 +1,9 @@
 import pytest
 
+from tests.bucket import bucket, store
 from tests.sandbox.virtual_time import VirtualTimeLoop
+
+__all__ = ["bucket", "store"]
 
 
 @pytest.fixture

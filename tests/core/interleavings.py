@@ -117,7 +117,7 @@ class Process:
 
 
 async def _poll(client: BotifyClient, ledger: Ledger, request: ExportRequest, job_id: str) -> None:
-    job = await wait_for_job(client, job_id, lambda look: None)
+    job = await wait_for_job(client, request.project, job_id, lambda look: None)
     if job.has_failed:
         failure = await failure_of(client, request, job)
         ledger.advance(request, State.FAILED, job_id, str(failure))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from deployments.sandbox import API_URL
 from tasks.exports.errors import DataFolderUnusable
@@ -36,7 +37,7 @@ def record(request: ExportRequest, *history: Event) -> ExportRecord:
     return ExportRecord(request=request, fingerprint=request.fingerprint, **facts)
 
 
-def path_of(record: ExportRecord, data_dir: Path) -> Path:
+def path_of(record: ExportRecord, data_dir: Path) -> UPath:
     return Places(data_dir).ledger / f"{record.fingerprint}.json"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from upath import UPath
 
 from deployments.sandbox import Behaviour, FailJob, Route, Sandbox, read_fault
 from tasks.delivery.manifest import problems
@@ -110,7 +111,7 @@ class History:
         if requests_to(self.botify, Route.CREATE_JOB):
             assert Ledger.in_folder(self.data_dir).find(ASKED) is not None
 
-    def published(self) -> list[Path]:
+    def published(self) -> list[UPath]:
         analysis = Places(self.data_dir).analysis(ASKED.org, ASKED.project, ASKED.analysis)
         return list(analysis.iterdir()) if analysis.exists() else []
 

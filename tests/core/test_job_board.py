@@ -9,7 +9,6 @@ import pytest
 
 from deployments.sandbox import API_URL, TOKEN, Route, Sandbox
 from tasks.botify.client import BotifyClient
-from tasks.botify.job_board import JobBoard
 from tasks.botify.jobs import Created, Job, create_job
 from tasks.botify.waiting import wait_for_job
 from tasks.exports.errors import JobStillRunning
@@ -31,8 +30,9 @@ async def jobs_of(client: BotifyClient, number: int) -> list[str]:
 async def waited(botify: Sandbox, number: int, *, together: bool = True, **settings: Any) -> list[Job | BaseException]:
     """Create so many jobs and wait for all of them, on one board or each alone."""
     async with client_of(botify, **settings) as client:
-        board = JobBoard(BOOST.project) if together else None
-        waits = [wait_for_job(client, each, lambda look: None, board) for each in await jobs_of(client, number)]
+        jobs = await jobs_of(client, number)
+        projects = [BOOST.project if together else f"another-{each}" for each in jobs]
+        waits = [wait_for_job(client, *of, lambda look: None) for of in zip(projects, jobs, strict=True)]
         return await asyncio.gather(*waits, return_exceptions=True)
 
 
@@ -99,14 +99,13 @@ async def test_a_list_that_is_refused_is_not_asked_again(caplog: pytest.LogCaptu
     """A token may be allowed to make jobs and not to list them: said once, and each is looked at alone."""
     botify = sandbox("list jobs 1+: answer 403 code 1002", job_seconds=TEN_MINUTES)
     async with client_of(botify) as client:
-        board = JobBoard(BOOST.project)
         first, second, later = await jobs_of(client, 3)
 
         async def begin_later() -> Job:
             await asyncio.sleep(60)
-            return await wait_for_job(client, later, lambda look: None, board)
+            return await wait_for_job(client, BOOST.project, later, lambda look: None)
 
-        waits = [wait_for_job(client, each, lambda look: None, board) for each in (first, second)]
+        waits = [wait_for_job(client, BOOST.project, each, lambda look: None) for each in (first, second)]
         assert are_done([*await asyncio.gather(*waits, begin_later())])
     assert requests_to(botify, Route.LIST_JOBS) == 1
     assert sum("list of jobs is not to be had" in record.getMessage() for record in caplog.records) == 1
@@ -172,9 +171,8 @@ async def test_a_list_that_stays_behind_the_truth_delays_no_wait_for_ever() -> N
         )
 
     settings = Settings(api_token=TOKEN, api_url=API_URL)
-    board = JobBoard(BOOST.project)
     async with BotifyClient(settings, transport=httpx.MockTransport(answer)) as client:
-        waits = [wait_for_job(client, each, lambda look: None, board) for each in ("1", "2")]
+        waits = [wait_for_job(client, BOOST.project, each, lambda look: None) for each in ("1", "2")]
         assert are_done([*await asyncio.gather(*waits)])
 
 
@@ -184,3 +182,20 @@ async def test_the_list_is_never_read_twice_at_the_same_moment() -> None:
     assert are_done(await waited(botify, 10, requests_per_second=1000))
     lists = [seen.loop_at for seen in botify.requests if seen.route is Route.LIST_JOBS]
     assert len(lists) == len(set(lists))
+
+
+@pytest.mark.parametrize("projects", [1, 40])
+async def test_the_more_jobs_wait_the_more_rarely_each_is_looked_at(projects: int) -> None:
+    """Half of the rate is left for submitting and fetching; and each is noticed within two rounds."""
+    botify = sandbox(job_seconds=TEN_MINUTES)
+    async with client_of(botify) as client:
+        jobs = await jobs_of(client, 200)
+        before, began = looks_of(botify), asyncio.get_running_loop().time()
+        waits = [
+            wait_for_job(client, f"project-{number % projects}", each, lambda look: None)
+            for number, each in enumerate(jobs)
+        ]
+        assert are_done([*await asyncio.gather(*waits)])
+        took = asyncio.get_running_loop().time() - began
+    assert (looks_of(botify) - before) / took <= 2.6
+    assert took <= TEN_MINUTES + 2 * 200 / 2.5

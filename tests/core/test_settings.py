@@ -23,8 +23,9 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "parallel_jobs": 3,
         "ambiguous_grace": 60,
         "on_ambiguous": "resubmit",
+        "work_dir": Path.home() / ".cache" / "botify-export",
     }
-    assert settings.data_dir == Path("data").resolve()
+    assert settings.data_dir == str(Path("data").resolve())
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,32 @@ def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOTIFY_API_TOKEN", "very-secret")
     settings = Settings.load()
     assert "very-secret" not in f"{settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("s3://", "must be a folder, or an address like s3://bucket/exports"),
+        ("nope://x", "nothing is known of nope://"),
+        ("gs://exports", "gs:// needs a package that is not installed"),
+        ("sftp://me:secret@host/exports", "must hold no password"),
+    ],
+)
+def test_an_address_that_cannot_be_a_data_folder_is_refused(address: str, sentence: str) -> None:
+    """Before anything is asked, and without repeating a secret."""
+    with pytest.raises(SettingRefused, match=sentence) as refusal:
+        Settings.load(address)
+    assert "secret" not in str(refusal.value)
+
+
+def test_what_is_under_way_lies_here_although_the_data_folder_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each data folder has a work folder of its own; a folder of this machine is its own work folder."""
+    monkeypatch.setenv("BOTIFY_WORK_DIR", "work")
+    one, other = (Settings.load(f"s3://exports/{name}/").places for name in "ab")
+    assert str(one.data_dir) == "s3://exports/a"
+    assert one.is_shared
+    assert one.work.parent == other.work.parent == Path("work").resolve()
+    assert one.work != other.work
+    here = Settings.load(f"file://{Path('here').resolve()}").places
+    assert not here.is_shared
+    assert here.work == Path("here").resolve()

@@ -8,7 +8,7 @@ from deployments.sandbox import Route, Sandbox
 from tasks.botify.jobs import Created, Job, create_job
 from tasks.botify.waiting import Look, failure_of, wait_for_job
 from tasks.exports.errors import AccessDenied, FileGone, JobStillRunning
-from tests.core.conversation import client_of, request, requests_to, sandbox
+from tests.core.conversation import BOOST, client_of, request, requests_to, sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +18,9 @@ async def waited(botify: Sandbox, looks: list[Look] | None = None, **settings: o
     async with client_of(botify, **settings) as client:
         outcome = await create_job(client, request().payload("tag"))
         assert isinstance(outcome, Created)
-        return await wait_for_job(client, outcome.job.job_id, (looks if looks is not None else []).append)
+        return await wait_for_job(
+            client, BOOST.project, outcome.job.job_id, (looks if looks is not None else []).append
+        )
 
 
 @pytest.mark.parametrize("job_id", ["integer", "string"])

@@ -1,8 +1,9 @@
 import pytest
 
+from tests.bucket import bucket, shared_places, store
 from tests.served import serve
 
-__all__ = ["serve"]
+__all__ = ["bucket", "serve", "shared_places", "store"]
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_UR
 from prefect.testing.utilities import prefect_test_harness
 
 from deployments.sandbox import TOKEN
+from tests.bucket import bucket, store
 from tests.served import serve
 
-__all__ = ["serve"]
+__all__ = ["bucket", "serve", "store"]
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from upath import UPath
+
 
 def contents(data_dir: Path) -> dict[str, bytes]:
     """Every published file by its path in the data folder; what is internal is left out."""
@@ -18,7 +20,7 @@ def published(data_dir: Path) -> list[str]:
     return list(contents(data_dir))
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
+def rows_of(path: UPath) -> list[dict[str, str]]:
     """The rows of a CSV file, as Python's own reader sees them."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -1,12 +1,8 @@
 """Started as a team starts it: deployed with Prefect's own tools, run by a worker or by `botify-export serve`."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -14,10 +10,9 @@ import yaml
 
 from tasks.delivery.manifest import problems
 from tests.flows.folders import published
+from tests.flows.processes import QUICK_WORKER, ROOT, deployments, prefect, running
 from tests.served import Serve, Served
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 DEPLOYMENTS = {
     "export-crawl/on-demand": {},
     "export-crawl/each-new-crawl": {"project_url": "ORG/PROJECT", "only_new": True},
@@ -31,41 +26,24 @@ def environment(serve: Serve, prefect_api: str, tmp_path: Path) -> tuple[Served,
     """A sandbox, and what a worker of it has in its environment."""
     served = serve()
     own = {"PREFECT_API_URL": prefect_api, "BOTIFY_DATA_DIR": str(tmp_path / "data")}
-    quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
-    return served, os.environ | served.environment | own | quick
+    return served, os.environ | served.environment | own | QUICK_WORKER
 
 
-def prefect(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(BIN / "prefect"), "--no-prompt", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-@contextmanager
-def running(environment: dict[str, str], folder: Path, *command: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that serves until it is stopped."""
-    with subprocess.Popen([str(BIN / command[0]), *command[1:]], env=environment, cwd=folder, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def deployments(api: str) -> dict[str, dict[str, Any]]:
-    answer = httpx.post(f"{api}/deployments/filter", json={}).json()
-    flows = {flow["id"]: flow["name"] for flow in httpx.post(f"{api}/flows/filter", json={}).json()}
-    return {f"{flows[found['flow_id']]}/{found['name']}": found for found in answer}
+@pytest.fixture
+def api(prefect_api: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=prefect_api) as client:
+        yield client
 
 
 def test_prefect_deploys_all_and_a_worker_runs_them(
-    environment: tuple[Served, dict[str, str]], prefect_api: str, tmp_path: Path
+    environment: tuple[Served, dict[str, str]], api: httpx.Client, tmp_path: Path
 ) -> None:
     """`prefect deploy --all` from the checkout, then `prefect deployment run`, then files; the schedule sleeps."""
     served, known = environment
     assert prefect(known, "work-pool", "create", "botify-export", "--type", "process", "--overwrite").returncode == 0
     deployed = prefect(known, "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
     assert deployed.returncode == 0, deployed.stderr
-    found = deployments(prefect_api)
+    found = deployments(api)
     assert {name: found[name]["parameters"] for name in DEPLOYMENTS} == DEPLOYMENTS
     assert [schedule["active"] for schedule in found["export-crawl/each-new-crawl"]["schedules"]] == [False]
     assert found["export-crawl/each-new-crawl"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
@@ -78,12 +56,12 @@ def test_prefect_deploys_all_and_a_worker_runs_them(
     assert len(published(tmp_path / "data")) == 3
 
 
-def test_the_form_refuses_what_no_run_could_use(environment: tuple[Served, dict[str, str]], prefect_api: str) -> None:
+def test_the_form_refuses_what_no_run_could_use(environment: tuple[Served, dict[str, str]], api: httpx.Client) -> None:
     """Limits, choices and types are the parameters' own; the schema explains each of them."""
     _, known = environment
     prefect(known, "work-pool", "create", "botify-export", "--type", "process", "--overwrite")
     prefect(known, "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
-    schema = deployments(prefect_api)["export-crawl/on-demand"]["parameter_openapi_schema"]
+    schema = deployments(api)["export-crawl/on-demand"]["parameter_openapi_schema"]
     assert all(parameter["description"] for parameter in schema["properties"].values())
     assert not any("token" in name for name in schema["properties"])
     assert schema["definitions"]["Coverage"]["enum"] == ["depth", "full"]
@@ -94,7 +72,7 @@ def test_the_form_refuses_what_no_run_could_use(environment: tuple[Served, dict[
 
 
 def test_serve_serves_the_same_deployments(
-    environment: tuple[Served, dict[str, str]], prefect_api: str, tmp_path: Path
+    environment: tuple[Served, dict[str, str]], api: httpx.Client, tmp_path: Path
 ) -> None:
     """One process: a run that is asked for is made; with a project and a time, the schedule is awake."""
     served, known = environment
@@ -113,7 +91,7 @@ def test_serve_serves_the_same_deployments(
             assert process.poll() is None
         done = prefect(known, "deployment", "run", "export-crawl/on-demand", *asked)
         assert done.returncode == 0, done.stdout + done.stderr
-        found = deployments(prefect_api)
+        found = deployments(api)
         assert DEPLOYMENTS.keys() <= found.keys()
         (schedule,) = found["export-crawl/each-new-crawl"]["schedules"]
         assert schedule["active"]
@@ -126,12 +104,12 @@ def test_serve_serves_the_same_deployments(
 
 @pytest.mark.parametrize("name", ["automations.yaml", "notifications.yaml"])
 def test_a_server_takes_the_automations(
-    environment: tuple[Served, dict[str, str]], prefect_api: str, name: str
+    environment: tuple[Served, dict[str, str]], api: httpx.Client, name: str
 ) -> None:
     """As the operations page says to create them."""
     _, known = environment
     path = ROOT / "deployments" / name
     created = prefect(known, "automation", "create", "--from-file", str(path))
     assert created.returncode == 0, created.stdout + created.stderr
-    there = {known["name"] for known in httpx.post(f"{prefect_api}/automations/filter", json={}).json()}
+    there = {known["name"] for known in api.post("/automations/filter", json={}).json()}
     assert {known["name"] for known in yaml.safe_load(path.read_text())["automations"]} <= there

@@ -19,7 +19,6 @@ from typing import Any
 import flows.commands.run
 from flows.command_line import main
 from tasks.botify.client import BotifyClient
-from tasks.exports.places import Places
 from tasks.exports.settings import Settings
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import export_lock
@@ -54,9 +53,9 @@ def bring_to_its_job(_: list[str]) -> int:
     asked = request(api=settings.api_url)
 
     async def submit() -> None:
-        lock = export_lock(Places(settings.data_dir).lock(asked), "the other", lambda holder: None)
+        lock = export_lock(settings.places.lock(asked), "the other", lambda holder: None)
         async with lock, BotifyClient(settings) as client:
-            record = await Submission(client, Ledger.in_folder(settings.data_dir), asked).job()
+            record = await Submission(client, Ledger.in_folder(settings.places.data_dir), asked).job()
         print(json.dumps({"jobs": [{"job_id": record.job_id, "decision": record.decision}]}))
 
     asyncio.run(submit())
