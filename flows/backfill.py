@@ -1,7 +1,7 @@
 """The flow that exports the analyses of the past: those between two dates, oldest first."""
 
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from prefect import flow
 from pydantic import Field
@@ -22,6 +22,8 @@ from tasks.load_credentials import load_credentials
 from tasks.parse_project_url import parse_project_url
 from tasks.select_analysis import select_analyses
 from tasks.share_rate_limit import rate_limit_shared
+
+LATER: Final = "It comes after one that max_credits stopped."
 
 
 @flow(name="backfill", flow_run_name="backfill {project_url}")
@@ -76,6 +78,9 @@ async def _export_all(exports: list[OneOfMany], asked: dict[str, Any], max_credi
     for number, export in enumerate(exports):
         await one_of_many(exports, number, export_crawl(**asked, analysis=export.analysis, max_credits=left))
         if exports[number].status is ExportStatus.NOT_PAID_FOR:
+            exports[number + 1 :] = [
+                later.now(ExportStatus.NOT_PAID_FOR, says=LATER) for later in exports[number + 1 :]
+            ]
             return
         if left is not None:
             left = max(left - exports[number].credits, 0)

@@ -29,13 +29,15 @@ def _deployments(project: str, options: argparse.Namespace) -> list[RunnerDeploy
 
 def _deployment(written: WrittenDeployment, project: str, options: argparse.Namespace) -> RunnerDeployment:
     schedule = next(iter(written.schedules), None)
+    of_project = "project_url" in written.parameters
+    cron = options.cron if of_project else None
     made = written.flow.to_deployment(
         written.name,
         description=written.description,
         tags=written.tags,
-        parameters=written.parameters | ({"project_url": project} if "project_url" in written.parameters else {}),
-        schedule=Cron(options.cron or schedule.cron, timezone=options.timezone) if schedule else None,
-        paused=schedule is not None and not (options.cron and options.url),
+        parameters=written.parameters | ({"project_url": project} if of_project else {}),
+        schedule=Cron(cron or schedule.cron, timezone=options.timezone) if schedule else None,
+        paused=schedule is not None and not (cron and options.url),
         concurrency_limit=written.concurrency_limit,
         # The runs start in whatever folder this process did.
         entrypoint_type=EntrypointType.MODULE_PATH,

@@ -119,7 +119,7 @@ class Summary(BaseModel):
         """Say how many of `what` are there, and what they cost."""
         words = f"{self.exported:,} of {len(self.exports):,} {what} are exported, for {self.credits:,} credits"
         not_paid = [export for export in self.exports if export.status is ExportStatus.NOT_PAID_FOR]
-        return f"{words}; {_named(not_paid)} would cost more than is left of max_credits" if not_paid else words
+        return f"{words}; max_credits stopped {_named(not_paid)}" if not_paid else words
 
     def error(self, words: str) -> ExportError | None:
         """Return what the worst export ended with, after these words; None where all are there.
@@ -133,4 +133,5 @@ class Summary(BaseModel):
 
 
 def _named(exports: Sequence[OneOfMany]) -> str:
-    return str(exports[0]) if len(exports) == 1 else f"{len(exports):,}"
+    more = f" and {len(exports) - 1:,} more" if len(exports) > 1 else ""
+    return f"{exports[0]}{more}"

@@ -224,7 +224,7 @@ FILL: dict[str, Any] = ASKED | {"since": "2026-10-01", "until": "2026-11-22"}
 async def test_a_backfill_exports_the_past_oldest_first(serve: Serve) -> None:
     """Every successful analysis of the days, and nothing twice when it is run again."""
     served = serve()
-    done = await backfill(**FILL)
+    done = (await backfill(**FILL)).exports
     assert [(export.analysis, export.status) for export in done] == [
         ("20261001", "completed"),
         ("20261101", "completed"),
@@ -232,7 +232,7 @@ async def test_a_backfill_exports_the_past_oldest_first(serve: Serve) -> None:
         ("20261122-2", "completed"),
     ]
     assert sum(export.credits for export in done) == served.sandbox.credits
-    again = await backfill(**FILL)
+    again = (await backfill(**FILL)).exports
     assert {(export.status, export.credits) for export in again} == {("reused", 0)}
     assert len(served.sandbox.jobs) == 4
 
@@ -240,16 +240,16 @@ async def test_a_backfill_exports_the_past_oldest_first(serve: Serve) -> None:
 async def test_a_backfill_stops_before_its_budget_is_exceeded(serve: Serve) -> None:
     """What is paid counts from this run; the next run goes on where this one stopped."""
     served = serve()
-    rows = [export.rows for export in await backfill(**FILL)]
+    rows = [export.rows for export in (await backfill(**FILL)).exports]
     other = FILL | {"output_dir": "other"}
     budget = sum(row for row in rows[:2] if row) + 1
     state: Any = await backfill(**other, max_credits=budget, return_state=True)
-    done = await state.aresult()
-    assert [export.status for export in done] == ["completed", "completed", "not paid for"]
+    done = (await state.aresult()).exports
+    assert [export.status for export in done] == ["completed", "completed", "not paid for", "not paid for"]
     assert state.message.startswith("2 of 4 analyses are exported, for ")
-    assert state.message.endswith("20261122 would cost more than is left of max_credits")
+    assert state.message.endswith("; max_credits stopped sandbox/www.boost.org 20261122 and 1 more")
     assert len(served.sandbox.jobs) == 6
-    rest = await backfill(**other, max_credits=None)
+    rest = (await backfill(**other, max_credits=None)).exports
     assert [export.status for export in rest] == ["reused", "reused", "completed", "completed"]
 
 

@@ -18,6 +18,12 @@ DEPLOYMENTS = {
     "export-crawl/each-new-crawl": {"project_url": "ORG/PROJECT", "only_new": True},
     "backfill/on-demand": {},
     "export-portfolio/on-demand": {},
+    "export-portfolio/each-new-crawl": {
+        "portfolio_file": "portfolio.csv",
+        "run_as": "deployment",
+        "only_new": True,
+        "spread_minutes": 60,
+    },
 }
 
 
@@ -93,6 +99,8 @@ def test_serve_serves_the_same_deployments(
         assert done.returncode == 0, done.stdout + done.stderr
         found = deployments(api)
         assert DEPLOYMENTS.keys() <= found.keys()
+        assert found["export-portfolio/each-new-crawl"]["paused"]
+        assert not found["export-crawl/each-new-crawl"]["paused"]
         (schedule,) = found["export-crawl/each-new-crawl"]["schedules"]
         assert schedule["active"]
         assert schedule["schedule"]["timezone"] == "Europe/Paris"
