@@ -44,9 +44,11 @@ class Chaos:
             return
         self._done[happening] += 1
 
-    def restart_server_once(self) -> None:
-        """Kill it, and start it again, if that was not done before."""
-        if not self._done[SERVER]:
-            self._server.kill()
-            self._server.start()
-            self._done[SERVER] += 1
+    def restart_server_once(self) -> bool:
+        """Kill it and start it again, if that was not done before; return whether it was."""
+        if self._done[SERVER]:
+            return False
+        self._server.kill()
+        self._server.start()
+        self._done[SERVER] += 1
+        return True

@@ -2,8 +2,8 @@
 
 PostgreSQL, the Prefect server on it, a bucket that loses one request in fifty, and the sandbox Botify are processes of
 this machine; the workers' machines have homes and, where the system allows it, networks of their own. All the while,
-runs, workers and whole machines are killed, and once the Prefect server. Nobody helps: what dies is begun again by the
-automations that `botify-export set-up` makes. Ends with 0 if every export is published, whole, and paid for once.
+runs, workers and whole machines are killed, and once the Prefect server. Nobody helps but the automations that
+`botify-export set-up` makes, and the same command every five minutes. Ends with 0 if all promises were kept.
 """
 
 import argparse
@@ -27,6 +27,7 @@ SHARE: Final = 5  # percent of the real crawl
 # Deaths are noticed sooner than as shipped: nine minutes each is too long here.
 HEARTBEAT: Final = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 SILENT_FOR: Final = 90
+SET_UP_EVERY: Final = 300
 # Seconds without any change of a run after which nothing more will come.
 STUCK: Final = 600
 
@@ -43,6 +44,7 @@ def main() -> int:
         serving_all(Path(name), ["job_seconds=5", f"mirrors={mirrors}"]) as services,
     ):
         _publish(services, projects, slugs)
+        services.make_bucket()
         _set_up(services)
         with machines(["one", "two"], Path(name), services.environment | HEARTBEAT, services.ports) as both:
             _begin(services, projects)
@@ -69,13 +71,13 @@ def _publish(services: Services, projects: Sequence[str], slugs: Sequence[str]) 
 
 
 def _set_up(services: Services) -> None:
+    """Do what the page on operations says: at the beginning, after the server was down, and from time to time."""
     subprocess.run([BIN / "botify-export", "set-up"], env=services.environment, check=True)
     for automation in services.prefect.post("/automations/filter", json={}).raise_for_status().json():
         if automation["trigger"]["posture"] == "Proactive":
             wanted = {name: automation[name] for name in ("name", "description", "trigger", "actions")}
             wanted["trigger"]["within"] = SILENT_FOR
             services.prefect.put(f"/automations/{automation['id']}", json=wanted).raise_for_status()
-    services.make_bucket()
 
 
 def _begin(services: Services, projects: Sequence[str]) -> None:
@@ -89,7 +91,7 @@ def _begin(services: Services, projects: Sequence[str]) -> None:
 
 def _watch(services: Services, chaos: Chaos, seconds: float) -> None:
     """Let things go wrong until every run has ended, or nothing changes any more, or the time is over."""
-    began = changed = time.monotonic()
+    began = changed = set_up = time.monotonic()
     before = Counter[str]()
     while time.monotonic() < min(began + seconds, changed + STUCK):
         chaos.strike()
@@ -98,8 +100,10 @@ def _watch(services: Services, chaos: Chaos, seconds: float) -> None:
         if states != before:
             before, changed = states, time.monotonic()
             print(f"{changed - began:5.0f} s  {dict(states)}, {len(services.created_jobs())} jobs", flush=True)
-        if states[COMPLETED] * 2 >= states.total():
-            chaos.restart_server_once()
+        is_half_done = states[COMPLETED] * 2 >= states.total()
+        if (is_half_done and chaos.restart_server_once()) or time.monotonic() - set_up > SET_UP_EVERY:
+            _set_up(services)
+            set_up = time.monotonic()
         if states[COMPLETED] == states.total() and not services.unfinished_runs():
             break
     print(f"{time.monotonic() - began:5.0f} s  {chaos}", flush=True)
