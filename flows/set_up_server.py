@@ -16,7 +16,7 @@ from prefect.client.schemas.actions import (
 )
 from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.events.schemas.automations import AutomationCore
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture, TriggerTypes
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
@@ -108,11 +108,22 @@ async def _automation(client: PrefectClient, wanted: AutomationCore) -> Change:
         await client.create_automation(wanted)
         return Change.CREATED
     there = found[0]
-    wanted = wanted.model_copy(update={"enabled": there.enabled})  # one that was switched off stays off
+    wanted = wanted.model_copy(update={"enabled": there.enabled, "trigger": _as_patient(wanted, there)})
     if AutomationCore.model_validate(there.model_dump()) == wanted:
         return Change.UNCHANGED
     await client.update_automation(there.id, wanted)
     return Change.UPDATED
+
+
+def _as_patient(wanted: AutomationCore, there: AutomationCore) -> TriggerTypes:
+    """Return the trigger that is wanted; how long it waits for a run that is silent is up to whoever runs the server.
+
+    At each update the server forgets which runs are silent already, so none is made without need.
+    """
+    ours, theirs = wanted.trigger, there.trigger
+    if isinstance(ours, EventTrigger) and isinstance(theirs, EventTrigger) and ours.posture is Posture.Proactive:
+        return ours.model_copy(update={"within": theirs.within})
+    return ours
 
 
 async def _deployment(client: PrefectClient, written: WrittenDeployment, pull: list[Any], pool: str) -> Change:

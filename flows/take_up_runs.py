@@ -1,7 +1,7 @@
-"""Runs that stopped without an end are begun again, where the automations missed it.
+"""What the automations missed: runs whose process is gone, and runs that stopped without an end.
 
-The server tells its automations of a run that crashed as it happens: what happens while the server itself is killed and
-started again, they never hear of.
+The server tells its automations of an event as it happens. What happens while it is killed and started again, or while
+an automation is changed, they never hear of; the runs and their events are still there to be read.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -9,52 +9,60 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterDeploymentId,
-    FlowRunFilterState,
-    FlowRunFilterStateName,
-    FlowRunFilterTags,
-)
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events.filters import EventFilter, EventResourceFilter
+from prefect.events.schemas.automations import Automation, EventTrigger
 from prefect.states import AwaitingRetry, Crashed
 
+from flows.deployment_file import read_yaml
 from tasks.artifacts.run_page import TAG
 
+WITH_A_PROCESS: Final = ("Pending", "Submitting", "InfrastructurePending", "Running")
 STOPPED: Final = ("Crashed", "NotFinished")
-# On their way to a worker's process, which takes seconds.
-STARTING: Final = ("Pending", "Submitting", "InfrastructurePending")
-STARTS_WITHIN: Final = timedelta(minutes=10)
 # What stopped longer ago, somebody has seen to, or nobody misses.
 LOOK_BACK: Final = timedelta(days=1)
 PAGE: Final = 200
 
 
 async def take_up_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
-    """Begin again what stopped within the last day, and yield each; a worker takes it from there."""
-    for run in await _runs(client, STARTING):
-        if STARTS_WITHIN < _silent_for(run) < LOOK_BACK:
-            await client.set_flow_run_state(run.id, Crashed(message="Its worker was gone before it began."))
-    for run in await _runs(client, STOPPED):
-        if _silent_for(run) < LOOK_BACK:
-            await client.set_flow_run_state(run.id, AwaitingRetry(message="It goes on where it stopped."))
-            yield run
+    """Begin again what stopped within the last day, and yield each; a worker takes it from there.
+
+    An automation that is switched off is not made up for, and how long a run may be silent is said by the one for it.
+    """
+    gone, go_on = [await _switched_on(client, known["name"]) for known in read_yaml("automations.yaml")["automations"]]
+    if gone and isinstance(gone.trigger, EventTrigger):
+        for run in await _runs(client, WITH_A_PROCESS):
+            if await _silent_for(client, run) > gone.trigger.within:
+                await client.set_flow_run_state(run.id, Crashed(message="Its process is gone."))
+    if go_on:
+        for run in await _runs(client, STOPPED):
+            if run.deployment_id and _in_this_state_for(run) < LOOK_BACK:
+                await client.set_flow_run_state(run.id, AwaitingRetry(message="It goes on where it stopped."))
+                yield run
+
+
+async def _switched_on(client: PrefectClient, name: str) -> Automation | None:
+    found = await client.read_automations_by_name(name)
+    return found[0] if found and found[0].enabled else None
 
 
 async def _runs(client: PrefectClient, names: Sequence[str]) -> list[FlowRun]:
-    """Return the newest runs of deployments that are in one of these states."""
-    return await client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[TAG]),
-            deployment_id=FlowRunFilterDeploymentId(is_null_=False),
-            state=FlowRunFilterState(name=FlowRunFilterStateName(any_=list(names))),
-        ),
-        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-        limit=PAGE,
-    )
+    """Return the newest of our runs that are in one of these states."""
+    state = FlowRunFilterState(name=FlowRunFilterStateName(any_=list(names)))
+    newest = FlowRunSort.EXPECTED_START_TIME_DESC
+    runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state), sort=newest, limit=PAGE)
+    return [run for run in runs if TAG in run.tags]
 
 
-def _silent_for(run: FlowRun) -> timedelta:
+async def _silent_for(client: PrefectClient, run: FlowRun) -> timedelta:
+    """Return how long ago the run was last heard of: a change of its state, or a beat of its process."""
+    events = EventFilter(resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]))
+    heard = (await client.read_events(events, limit=1)).events
+    return min([_in_this_state_for(run), *(datetime.now(UTC) - event.occurred for event in heard)])
+
+
+def _in_this_state_for(run: FlowRun) -> timedelta:
     assert run.state
     return datetime.now(UTC) - run.state.timestamp
