@@ -1,4 +1,6 @@
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,6 +10,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from deployments.sandbox import TOKEN
 from tests.bucket import bucket, store
+from tests.flows.processes import folder_for_databases
 from tests.served import serve
 
 __all__ = ["bucket", "serve", "store"]
@@ -25,7 +28,10 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     When all tests are done, the token that they used stands nowhere: not in the database, not in a data folder.
     """
-    with prefect_test_harness(server_startup_timeout=180):
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", folder_for_databases())
+            stack.enter_context(prefect_test_harness(server_startup_timeout=180))
         yield str(PREFECT_API_URL.value())
         database = Path(urlsplit(str(PREFECT_API_DATABASE_CONNECTION_URL.value())).path.replace("//", "/"))
         assert database.stat().st_size

@@ -1,6 +1,7 @@
 """What a team runs: Prefect's commands and ours, each in a process of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+SHARED_MEMORY: Final = Path("/dev/shm")
+ROOM: Final = 10**9
 # A worker that looks once a second.
 QUICK_WORKER = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
 
@@ -56,6 +60,12 @@ class PrefectServer:
     api: httpx.Client
 
 
+def folder_for_databases() -> str | None:
+    """Where servers keep them: in memory where there is room, as on a busy disk SQLite is locked for minutes."""
+    is_there = SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ROOM
+    return str(SHARED_MEMORY) if is_there else None
+
+
 @contextmanager
 def prefect_server(home: Path, **settings: str) -> Iterator[PrefectServer]:
     """Serve with these settings, a database of its own and a password, until the test is over."""
@@ -67,14 +77,19 @@ def prefect_server(home: Path, **settings: str) -> Iterator[PrefectServer]:
     own = {"PREFECT_SERVER_API_AUTH_STRING": password, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     start = ["prefect", "server", "start", "--port", str(port), "--no-ui"]
     with (
-        running(known | own | settings, home, *start) as process,
-        httpx.Client(base_url=url, auth=("botify", "between-us"), timeout=30) as api,
+        TemporaryDirectory(prefix="botify-export-", dir=folder_for_databases()) as folder,
+        running(known | own | _database(folder) | settings, home, *start) as process,
+        httpx.Client(base_url=url, auth=("botify", "between-us"), timeout=120) as api,
     ):
         wait_until(lambda: process.poll() is not None or _answers(api))
         yield PrefectServer(known, api)
 
 
-def wait_until(holds: Any, seconds: float = 90) -> None:
+def _database(folder: str) -> dict[str, str]:
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder}/prefect.db"}
+
+
+def wait_until(holds: Any, seconds: float = 300) -> None:
     """Return when it holds, asking ten times a second."""
     deadline = time.monotonic() + seconds
     while not holds():
