@@ -12,7 +12,7 @@ from upath import UPath
 
 from tasks.exports.columns import DEFAULT_FIELDS
 from tasks.exports.errors import InputRefused, PortfolioRefused
-from tasks.exports.project_address import ASK, ProjectAddress, parse_project_address
+from tasks.exports.project_address import ASK, ProjectAddress, checked_analysis, parse_project_address
 from tasks.exports.site import Coverage, check_coverage
 from tasks.exports.wanted import OutputFormat
 
@@ -114,10 +114,10 @@ def _told_apart(where: str, project: PortfolioProject) -> PortfolioProject:
     """Return the project with its address in one form. Raises PortfolioRefused."""
     try:
         address = project.address
+        analysis = checked_analysis(project.analysis) if project.analysis else address.analysis or ""
         check_coverage(project.coverage, project.max_depth)
     except InputRefused as refusal:
         raise PortfolioRefused(f"{where}: {refusal}") from None
-    analysis = project.analysis or address.analysis or ""
     if analysis == ASK:
         raise PortfolioRefused(f"{where}: a portfolio asks nobody for an analysis; name it, or leave it out.")
     return project.model_copy(update={"url": str(address), "analysis": analysis})
@@ -129,7 +129,9 @@ def _text(name: str) -> str:
     except UnicodeDecodeError:
         raise PortfolioRefused(f"{name} is not UTF-8 text.") from None
     except Exception as error:  # noqa: BLE001  # whatever the library behind the address raises
-        raise PortfolioRefused(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        # Over http, fsspec raises the address alone, from what says why.
+        reason = getattr(error, "strerror", None) or error.__cause__ or error
+        raise PortfolioRefused(f"{name} cannot be read: {reason}.") from None
 
 
 def _of_csv(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -162,9 +164,9 @@ def _cells(row: list[str]) -> list[str]:
 
 
 def _header(where: str, names: list[str]) -> list[str]:
-    _refuse_unknown(where, names)
     if "url" not in names:
         raise PortfolioRefused(f"{where} is no header: it has no column `url`. {_known()}")
+    _refuse_unknown(where, names)
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise PortfolioRefused(f"{where}: the column {doubled!r} stands there twice.")
     return names
