@@ -116,10 +116,17 @@ class Summary(BaseModel):
         return tuple(export for export in self.exports if not export.status.is_there)
 
     def in_words(self, what: str) -> str:
-        """Say how many of `what` are there, and what they cost."""
-        words = f"{self.exported:,} of {len(self.exports):,} {what} are exported, for {self.credits:,} credits"
-        not_paid = [export for export in self.exports if export.status is ExportStatus.NOT_PAID_FOR]
-        return f"{words}; max_credits stopped {_named(not_paid)}" if not_paid else words
+        """Say how many of `what` are there and what they cost, and how many are not there for which reason."""
+        words = [f"{self.exported:,} of {len(self.exports):,} {what} are exported, for {self.credits:,} credits"]
+        for status in (ExportStatus.FAILED, ExportStatus.NOT_FINISHED):
+            if ended_so := self._that_are(status):
+                words.append(f"{len(ended_so):,} {status}")
+        if not_paid := self._that_are(ExportStatus.NOT_PAID_FOR):
+            words.append(f"max_credits stopped {_named(not_paid)}")
+        return "; ".join(words)
+
+    def _that_are(self, status: ExportStatus) -> list[OneOfMany]:
+        return [export for export in self.exports if export.status is status]
 
     def error(self, words: str) -> ExportError | None:
         """Return what the worst export ended with, after these words; None where all are there.
