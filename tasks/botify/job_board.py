@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -38,6 +39,8 @@ class JobBoard:
         self._waiting: set[str] = set()
         self._misses: Counter[str] = Counter()
         self._looks: Counter[str] = Counter()
+        self._begun = count()
+        self._sought: set[str] = set()
         self._seen: dict[str, Job] = {}
         self._seen_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -56,6 +59,8 @@ class JobBoard:
     def waiting_for(self, job_id: str) -> Iterator[None]:
         """Count the job among those that are looked at together."""
         self._waiting.add(job_id)
+        # Jobs that began together must not be looked at alone together: none of them on its first look.
+        self._looks[job_id] = next(self._begun) % (ALONE_EVERY - 1)
         try:
             yield
         finally:
@@ -72,14 +77,21 @@ class JobBoard:
         is_together = len(self._waiting) > 1 and not self._is_refused
         if is_together and self._misses[job_id] < MISSES and self._looks[job_id] % ALONE_EVERY:
             async with self._reading:
-                if asyncio.get_running_loop().time() - self._seen_at > max_age:
+                if asyncio.get_running_loop().time() - self._seen_at > max_age or self._is_worth_reading_for(job_id):
                     await self._read_list(client)
             if job := self._seen.get(job_id):
                 return job
         return await read_job(client, job_id, tries=1)
 
+    def _listed(self) -> set[str]:
+        return {job_id for job_id in self._waiting if self._misses[job_id] < MISSES}
+
+    def _is_worth_reading_for(self, job_id: str) -> bool:
+        """Whether so many came since the list was read, this job among them, that it costs less than a look at each."""
+        return job_id not in self._sought and len(self._listed() - self._sought) > self._pages()
+
     async def _read_list(self, client: BotifyClient) -> None:
-        wanted = {job_id for job_id in self._waiting if self._misses[job_id] < MISSES}
+        self._sought = wanted = self._listed()
         self._seen = {}
         try:
             await self._find(client, wanted)

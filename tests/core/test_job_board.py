@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -199,3 +200,32 @@ async def test_the_more_jobs_wait_the_more_rarely_each_is_looked_at(projects: in
         took = asyncio.get_running_loop().time() - began
     assert (looks_of(botify) - before) / took <= 2.6
     assert took <= TEN_MINUTES + 2 * 200 / 2.5
+
+
+async def test_hundreds_that_begin_one_after_another_are_seen_within_seconds() -> None:
+    """As after a restart: who comes when a list was just read is not looked at alone, which takes a minute here."""
+    async with client_of(sandbox(job_seconds=TEN_MINUTES)) as client:
+        jobs = await jobs_of(client, 200)
+        seen: set[str] = set()
+
+        async def begin(number: int, job_id: str) -> None:
+            await asyncio.sleep(number / 100)
+            await wait_for_job(client, BOOST.project, job_id, lambda look: seen.add(job_id))
+
+        async with asyncio.TaskGroup() as waits:
+            for number, job_id in enumerate(jobs):
+                waits.create_task(begin(number, job_id))
+            await asyncio.sleep(10)
+            assert seen == set(jobs)
+
+
+async def test_looks_at_jobs_alone_never_come_all_at_once() -> None:
+    """Jobs that began together would else be looked at alone together, and a list be read only when that is over."""
+    botify = sandbox("create job 1+: never finish", requests_per_second=5)
+    async with client_of(botify, job_timeout=3600) as client:
+        jobs = await jobs_of(client, 200)
+        began = asyncio.get_running_loop().time()
+        waits = [wait_for_job(client, BOOST.project, each, lambda look: None) for each in jobs]
+        await asyncio.gather(*waits, return_exceptions=True)
+    lists = [seen.loop_at for seen in botify.requests if seen.route is Route.LIST_JOBS and seen.loop_at >= began]
+    assert max(after - before for before, after in pairwise(lists)) < 45
