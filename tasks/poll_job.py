@@ -16,6 +16,7 @@ from tasks.artifacts.progress import Step, show
 from tasks.artifacts.waiting_text import Wait
 from tasks.botify.client import BotifyClient
 from tasks.botify.jobs import Job
+from tasks.botify.shared_client import shared_client
 from tasks.botify.waiting import Look, failure_of, wait_for_job
 from tasks.exports.errors import ExportError, FileGone
 from tasks.exports.places import Places
@@ -55,7 +56,7 @@ async def poll_job(request: ExportRequest, job_id: str, places: Places) -> None:
     def show_look(look: Look) -> None:
         show(Step.POLL, f"Waiting for Botify: {wait.in_words(look)}", wait.part(look))
 
-    async with BotifyClient(Settings.load()) as client:
+    async with shared_client(Settings.load()) as client:
         try:
             job = await wait_for_job(client, request.project, job_id, show_look)
         except FileGone as gone:
