@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Awaitable
+from typing import Final
 
 from flows.run_context import deliveries
-from tasks.exports.errors import ExportError
+from tasks.exports.errors import ExportError, Interrupted
 from tasks.exports.outcome import Outcome
 from tasks.exports.summary import OneOfMany
 from tasks.ledger.credits import counting_credits
+
+CANCELLED: Final = "It was cancelled."
 
 
 async def one_of_many(exports: list[OneOfMany], number: int, exporting: Awaitable[Outcome]) -> None:
@@ -16,6 +19,7 @@ async def one_of_many(exports: list[OneOfMany], number: int, exporting: Awaitabl
     Only a cancellation is raised. What was delivered is there, also where Prefect could not record it.
     """
     began = time.monotonic()
+    ended = exports[number].failed(Interrupted(CANCELLED))
     with counting_credits() as paid, deliveries() as delivered:
         try:
             ended = exports[number].delivered(await exporting)
@@ -23,5 +27,6 @@ async def one_of_many(exports: list[OneOfMany], number: int, exporting: Awaitabl
             ended = exports[number].failed(error)
         except Exception as error:  # noqa: BLE001  # one export's failure is never another's
             ended = exports[number].delivered(delivered[0]) if delivered else exports[number].failed(error)
-    seconds = round(time.monotonic() - began, 1)
-    exports[number] = ended.model_copy(update={"credits": paid.credits, "seconds": seconds})
+        finally:
+            seconds = round(time.monotonic() - began, 1)
+            exports[number] = ended.model_copy(update={"credits": paid.credits, "seconds": seconds})

@@ -124,7 +124,7 @@ def _spread(number: int, over: timedelta) -> list[datetime]:
 async def _export_all(
     exports: list[OneOfMany], asked: list[Asked], exporting: Exporting, budget: Budget, at_once: int
 ) -> None:
-    """Export all, several at a time. Gathered, not submitted: a submitted task costs a thread and an event loop."""
+    """Export all, several at a time. None is submitted to Prefect: that costs a thread and an event loop each."""
     room = asyncio.Semaphore(at_once)
     progress = ProjectProgress(len(exports))
 
@@ -139,4 +139,7 @@ async def _export_all(
                     await exporting(exports, each.within(allowed))
         LOGGER.info("%s", exports[each.number].in_words())
 
-    await asyncio.gather(*(export(each) for each in asked))
+    # No gather: cancelled, it would not wait for those that are still ending.
+    async with asyncio.TaskGroup() as all_of_them:
+        for each in asked:
+            all_of_them.create_task(export(each))

@@ -38,9 +38,9 @@ def outcome(status: Status) -> Outcome:
     )
 
 
-def done(export: OneOfMany, credits: int = 0) -> OneOfMany:
-    status = Status.COMPLETED if credits else Status.REUSED
-    return export.delivered(outcome(status)).model_copy(update={"credits": credits})
+def done(export: OneOfMany, *, paid: int = 0) -> OneOfMany:
+    status = Status.COMPLETED if paid else Status.REUSED
+    return export.delivered(outcome(status)).model_copy(update={"credits": paid})
 
 
 def words(*exports: OneOfMany) -> str:
@@ -55,7 +55,7 @@ def ended_with(*exports: OneOfMany) -> ExportError | None:
 def test_an_export_that_is_there_says_where(status: Status) -> None:
     """Completed, reused or skipped, with its folder and its run."""
     export = A.delivered(outcome(status))
-    assert (export.status, export.analysis, export.rows) == (status, "20260131", 1234)
+    assert (export.status.value, export.analysis, export.rows) == (status.value, "20260131", 1234)
     assert (export.says, export.flow_run_id) == ("/data/acme/a/20260131/depth-2-c5860d4613be", "a-run")
     assert export.status.is_there
     assert export.in_words() == f"acme/a 20260131: {status}, 1,234 URLs, 0 credits."
@@ -92,13 +92,13 @@ def test_an_export_that_goes_on_keeps_what_is_known() -> None:
     """Its place in the list may say more and more."""
     export = A.now(ExportStatus.SCHEDULED, flow_run_id="a-run").now(ExportStatus.RUNNING)
     assert (str(export), export.status, export.flow_run_id) == ("acme/a", "running", "a-run")
-    assert not (export.status.is_there or export.status.has_failed)
+    assert (export.status.is_there, export.status.has_failed) == (False, False)
 
 
 def test_all_together_are_counted() -> None:
     """What is there, its rows, and what was paid, also for what failed."""
     failed = B.failed(RowsDiffer("Too few.")).model_copy(update={"credits": 5})
-    summary = Summary(exports=(done(A, credits=1234), failed, done(C)), seconds=1.5)
+    summary = Summary(exports=(done(A, paid=1234), failed, done(C)), seconds=1.5)
     assert (summary.exported, summary.rows, summary.credits) == (2, 2468, 1239)
     assert summary.missing == (failed,)
     assert summary.in_words("projects") == "2 of 3 projects are exported, for 1,239 credits; 1 failed"
@@ -106,7 +106,7 @@ def test_all_together_are_counted() -> None:
 
 def test_the_totals_stand_in_the_json() -> None:
     """What `--json` prints beside the exports."""
-    told = Summary(exports=(done(A, credits=1234), B.failed(NotFinished("Later."))), seconds=1.5).model_dump()
+    told = Summary(exports=(done(A, paid=1234), B.failed(NotFinished("Later."))), seconds=1.5).model_dump()
     assert {name: told[name] for name in told if name != "exports"} == {
         "seconds": 1.5,
         "exported": 1,
@@ -117,7 +117,7 @@ def test_the_totals_stand_in_the_json() -> None:
 
 def test_where_all_are_there_the_run_ends_well() -> None:
     """However each came to be there."""
-    assert ended_with(done(A), done(B, credits=5), C.delivered(outcome(Status.SKIPPED))) is None
+    assert ended_with(done(A), done(B, paid=5), C.delivered(outcome(Status.SKIPPED))) is None
 
 
 def test_what_was_not_paid_for_is_named_and_ends_the_command_as_any_other_limit_does() -> None:
