@@ -1,10 +1,10 @@
-# make install | test | test-ui | demo | bench | lock: each sets up what it needs.
+# make install | test | test-ui | test-cluster | soak | demo | bench | lock: each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: install test test-ui demo bench lock
+.PHONY: install test test-ui test-cluster soak demo bench lock
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,13 @@ test-ui: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ui.lock
 	command -v chromium || (apt-get update --quiet && apt-get install --quiet --yes chromium)  # as root
 	$(BIN)/python -m pytest --quiet -p tests.ui.prefect_pages tests/ui/in_the_browser.py
+
+test-cluster: SOAK := --projects 4 --analyses 3 --every 15 --failures 8 --minutes 20
+test-cluster: soak  # the soak, shorter
+
+soak: install
+	ls /usr/lib/postgresql/*/bin/initdb || (apt-get update --quiet && apt-get install --quiet --yes postgresql)  # as root
+	$(BIN)/python -m tests.cluster.soak $(SOAK)
 
 bench: install
 	$(BIN)/python -m tests.bench

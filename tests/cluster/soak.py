@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.cluster.chaos import Chaos
+from tests.cluster.chaos import Chaos, Pace
 from tests.cluster.machine import machines
 from tests.cluster.services import BIN, COMPLETED, Services, serving_all
 from tests.cluster.verdict import verdict
@@ -49,7 +49,7 @@ def main() -> int:
         _notice_sooner(services)
         with machines(["one", "two"], Path(name), services.environment | HEARTBEAT, services.ports) as both:
             _begin(services, projects)
-            chaos = Chaos(both, services.server, chance, options.every)
+            chaos = Chaos(both, services.server, chance, Pace(options.every, options.failures))
             _watch(services, chaos, options.minutes * 60)
         return 0 if verdict(services, len(projects) * len(slugs)) else 1
 
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--projects", type=int, default=100)
     parser.add_argument("--analyses", type=int, default=10, help="of each project; at most 24")
     parser.add_argument("--every", type=float, default=20, help="seconds between two failures, on average")
+    parser.add_argument("--failures", type=int, default=100, help="after which nothing goes wrong any more")
     parser.add_argument("--minutes", type=float, default=90, help="after which it has failed")
     parser.add_argument("--seed", type=int, default=20261122, help="of the failures' order")
     return parser.parse_args()
