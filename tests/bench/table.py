@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from tests.bench.markdown import head, line
 from tests.bench.rounds import DISTURBED, Result
 from tests.bench.site_runs import SiteRun
 
@@ -30,11 +31,14 @@ TINY: Final = 494
 Results = Mapping[int, Mapping[str, Result]]
 
 
-def table(results: Results, flow: Result, sites: Sequence[SiteRun]) -> str:
-    """Everything, with the machine in the caption."""
-    return "\n".join(
-        (*_caption(), "", *_variants(results), "", *_stages(results), "", *_flow(flow), "", *_sites(sites))
-    )
+def rows_table(results: Results) -> Iterator[str]:
+    """The data plane, with the machine in the caption."""
+    yield from (*_caption(), "", *_variants(results), "", *_stages(results))
+
+
+def flow_table(flow: Result, sites: Sequence[SiteRun]) -> Iterator[str]:
+    """What runs cost beside the data."""
+    yield from (*_flow(flow), "", *_sites(sites))
 
 
 def bound(measured: Mapping[str, Result]) -> float:
@@ -55,7 +59,7 @@ def _caption() -> Iterator[str]:
 
 
 def _variants(results: Results) -> Iterator[str]:
-    yield from _head(
+    yield from head(
         "rows",
         "variant",
         "runs",
@@ -70,7 +74,7 @@ def _variants(results: Results) -> Iterator[str]:
     for rows, measured in results.items():
         for variant in (*OURS, *USUAL):
             result = measured[variant]
-            yield _line(
+            yield line(
                 f"{rows:,}",
                 variant,
                 len(result.runs),
@@ -84,12 +88,12 @@ def _variants(results: Results) -> Iterator[str]:
 
 
 def _stages(results: Results) -> Iterator[str]:
-    yield from _head("each stage alone: CPU s (wall s)", *(f"{rows:,} rows" for rows in results))
+    yield from head("each stage alone: CPU s (wall s)", *(f"{rows:,} rows" for rows in results))
     for stage in STAGES:
-        yield _line(stage, *(_cpu_and_wall(measured[stage]) for measured in results.values()))
-    yield _line("**bound: their CPU over two cores**", *(f"**{bound(measured):.2f}**" for measured in results.values()))
+        yield line(stage, *(_cpu_and_wall(measured[stage]) for measured in results.values()))
+    yield line("**bound: their CPU over two cores**", *(f"**{bound(measured):.2f}**" for measured in results.values()))
     for stage in BESIDE:
-        yield _line(f"{stage} (not in the bound)", *(_cpu_and_wall(measured[stage]) for measured in results.values()))
+        yield line(f"{stage} (not in the bound)", *(_cpu_and_wall(measured[stage]) for measured in results.values()))
 
 
 def _flow(flow: Result) -> Iterator[str]:
@@ -104,9 +108,9 @@ def _sites(sites: Sequence[SiteRun]) -> Iterator[str]:
     yield "A whole site of 1,169 URLs from the sandbox, whose jobs are done at once, without the limit of 5 requests a"
     yield "second; medians of 3:"
     yield ""
-    yield from _head("slices", "count queries", "requests in all", "wall s", "at 5 requests a second, at least s")
+    yield from head("slices", "count queries", "requests in all", "wall s", "at 5 requests a second, at least s")
     for site in sites:
-        yield _line(site.slices, site.counts, site.requests, f"{site.wall:.1f}", f"{site.requests / 5:.0f}")
+        yield line(site.slices, site.counts, site.requests, f"{site.wall:.1f}", f"{site.requests / 5:.0f}")
 
 
 def _wall(result: Result) -> str:
@@ -116,11 +120,3 @@ def _wall(result: Result) -> str:
 
 def _cpu_and_wall(result: Result) -> str:
     return f"{result.cpu:.2f} ({result.wall:.2f})"
-
-
-def _head(*cells: str) -> Sequence[str]:
-    return _line(*cells), _line(*("---" for _ in cells))
-
-
-def _line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
