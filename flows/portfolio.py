@@ -13,6 +13,7 @@ from prefect import flow
 from pydantic import Field
 
 from flows.ending import ended_before_it_began, ended_together, failed
+from flows.export_crawl import export_crawl
 from flows.portfolio_exports import Asked, Exporting, as_subflow, by_deployment
 from flows.run_context import handed_over
 from tasks.artifacts.keys import artifact_key
@@ -22,7 +23,7 @@ from tasks.artifacts.progress import progress_artifact
 from tasks.artifacts.run_logs import logs_on_the_run
 from tasks.artifacts.run_page import name_run
 from tasks.estimate_export import Budget
-from tasks.exports.errors import ExportError
+from tasks.exports.errors import ExportError, SettingRefused
 from tasks.exports.portfolio import PortfolioProject, choose_projects
 from tasks.exports.summary import OneOfMany, Summary
 from tasks.share_rate_limit import rate_limit_shared
@@ -96,9 +97,11 @@ async def export_portfolio(
 
 @asynccontextmanager
 async def _exporting(run_as: RunAs, deployment: str) -> AsyncIterator[Exporting]:
-    """Choose how each project is exported. Raises SettingRefused for a deployment that is not there."""
+    """Choose how each project is exported. Raises SettingRefused for a deployment that cannot do it."""
     if run_as is RunAs.SUBFLOWS:
         yield as_subflow
+    elif not deployment.startswith(f"{export_crawl.name}/"):
+        raise SettingRefused(f"{deployment!r} is no deployment of {export_crawl.name}.", next_step="Name one that is.")
     else:
         async with run_watch(deployment) as watch:
             yield by_deployment(deployment, watch)

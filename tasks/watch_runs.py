@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
 from tasks.artifacts.guarded import guarded
-from tasks.exports.errors import SettingRefused
+from tasks.exports.errors import NotFinished, SettingRefused
 
 LOGGER = logging.getLogger("botify_export")
 
@@ -23,10 +23,6 @@ FIRST: Final = 1.0
 LONGEST: Final = 10.0
 # The server answers with no more runs than this at once.
 PAGE: Final = 200
-
-
-class RunDeletedError(Exception):
-    """The run is not on the server any more."""
 
 
 class RunWatch:
@@ -38,7 +34,7 @@ class RunWatch:
         self._pause = FIRST
 
     async def until_ended(self, run: FlowRun, changed: Callable[[FlowRun], None]) -> FlowRun:
-        """Return the run in its last state; cancelled, cancel the run. Raises RunDeletedError."""
+        """Return the run in its last state; cancelled, cancel the run. Raises NotFinished if it was deleted."""
         waiting = self._waiting[run.id] = _Waiting(changed)
         self._pause = FIRST
         try:
@@ -88,7 +84,7 @@ class _Waiting:
         if self.ended.done():
             return False
         if run is None:
-            self.ended.set_exception(RunDeletedError("The run was deleted from the Prefect server."))
+            self.ended.set_exception(NotFinished("The run was deleted from the Prefect server."))
             return True
         if run.state is None or run.state_id == self._known:
             return False

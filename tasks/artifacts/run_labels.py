@@ -8,8 +8,8 @@ from prefect.context import FlowRunContext
 from pydantic import ValidationError
 
 from tasks.artifacts.guarded import guarded
-from tasks.exports.errors import NotFinished
-from tasks.exports.summary import ExportStatus, OneOfMany
+from tasks.exports.errors import ExportError, NotFinished
+from tasks.exports.summary import A_BUG, ExportStatus, OneOfMany
 
 PREFIX: Final = "botify-export."
 # What the run's state says by itself, where its labels did not reach the server.
@@ -18,6 +18,7 @@ BY_STATE_NAME: Final = {
     "Reused": ExportStatus.REUSED,
     "Skipped": ExportStatus.SKIPPED,
     "NotFinished": ExportStatus.NOT_FINISHED,
+    "GivenUp": ExportStatus.NOT_FINISHED,
 }
 UNFINISHED: Final = {
     StateType.SCHEDULED: ExportStatus.SCHEDULED,
@@ -46,21 +47,31 @@ def read_run(export: OneOfMany, run: FlowRun) -> OneOfMany:
     if not state.is_final():
         return export.now(UNFINISHED.get(state.type, ExportStatus.RUNNING), flow_run_id=str(run.id))
     here["seconds"] = round(run.total_run_time.total_seconds(), 1)
-    if not (state.is_crashed() or state.is_cancelled()):  # labels of an attempt that was ended from outside are old
-        labels = {name.removeprefix(PREFIX): fact for name, fact in run.labels.items() if name.startswith(PREFIX)}
-        try:
-            return OneOfMany.model_validate(labels | here)
-        except ValidationError:
-            pass
-    return _by_state(export, state).model_copy(update=here)
+    told = _by_labels(run) if run.labels else None
+    return (told if told and _agree(told, state) else _by_state(export, state)).model_copy(update=here)
+
+
+def _by_labels(run: FlowRun) -> OneOfMany | None:
+    labels = {name.removeprefix(PREFIX): fact for name, fact in run.labels.items() if name.startswith(PREFIX)}
+    try:
+        return OneOfMany.model_validate(labels)
+    except ValidationError:
+        return None
+
+
+def _agree(told: OneOfMany, state: State[Any]) -> bool:
+    """Whether the labels are about this end: those of an attempt before it stay where the last one left none."""
+    if state.is_crashed() or state.is_cancelled():
+        return False
+    by_name = BY_STATE_NAME.get(str(state.name), ExportStatus.FAILED)
+    return told.status is by_name or (told.status, by_name) == (ExportStatus.NOT_PAID_FOR, ExportStatus.FAILED)
 
 
 def _by_state(export: OneOfMany, state: State[Any]) -> OneOfMany:
     says = state.message or f"The run is {state.name}."
-    if state.is_crashed() or state.is_cancelled():
-        return export.failed(NotFinished(says))
     status = BY_STATE_NAME.get(str(state.name), ExportStatus.FAILED)
+    if state.is_crashed() or state.is_cancelled() or status is ExportStatus.NOT_FINISHED:
+        return export.failed(NotFinished(says))
     if status is ExportStatus.FAILED:
-        return export.failed(RuntimeError(says))
-    code = NotFinished.exit_code if status is ExportStatus.NOT_FINISHED else 0
-    return export.now(status, says=says, exit_code=code)
+        return export.now(status, says=says, next_step=A_BUG, exit_code=ExportError.exit_code)
+    return export.now(status, says=says)

@@ -118,9 +118,8 @@ class Summary(BaseModel):
     def in_words(self, what: str) -> str:
         """Say how many of `what` are there and what they cost, and how many are not there for which reason."""
         words = [f"{self.exported:,} of {len(self.exports):,} {what} are exported, for {self.credits:,} credits"]
-        for status in (ExportStatus.FAILED, ExportStatus.NOT_FINISHED):
-            if ended_so := self._that_are(status):
-                words.append(f"{len(ended_so):,} {status}")
+        counts = [(len(self._that_are(status)), status) for status in (ExportStatus.FAILED, ExportStatus.NOT_FINISHED)]
+        words += [f"{number:,} {status}" for number, status in counts if number]
         if not_paid := self._that_are(ExportStatus.NOT_PAID_FOR):
             words.append(f"max_credits stopped {_named(not_paid)}")
         return "; ".join(words)
