@@ -33,7 +33,7 @@ def delivery(task: Task) -> Callable[[], None]:
 
 async def _deliver(task: Task) -> Outcome:
     request, places = _request(task.rows), Places(Path(task.folder))
-    settings = Settings(api_token="none", api_url=_API, data_dir=places.data_dir)
+    settings = Settings(api_token="none", api_url=_API, data_dir=str(places.data_dir))
     async with BotifyClient(settings, transport=httpx.MockTransport(_botify(task))) as client:
         download = await Downloader(client, request, places.staging(request)).download("1", Arrival())
     return publish(request, JobUsed(job_id="1", decision="submitted"), download, places)
