@@ -208,6 +208,9 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+_minutes.__name__ = "number of minutes"
+
+
 def _at_least(least: int) -> Callable[[str], int]:
     def whole_number(text: str) -> int:
         number = int(text.replace("_", ""))

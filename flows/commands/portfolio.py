@@ -10,7 +10,7 @@ from flows.commands.printing import print_json
 from flows.portfolio import RunAs, export_portfolio
 from flows.prefect_server import prefect_server
 from flows.running import run_flow
-from tasks.artifacts.portfolio_table import table_rows
+from tasks.artifacts.portfolio_table import WHERE, table_rows
 from tasks.exports.errors import PrefectUnavailable
 from tasks.exports.portfolio import choose_projects
 from tasks.exports.settings import Settings
@@ -25,7 +25,9 @@ def portfolio(options: argparse.Namespace) -> None:
     chosen = choose_projects([], options.file, options.group)
     if options.deployment:
         _refuse_without_a_server()
-    elif not options.credentials and not all(project.credentials for project in chosen):
+    # Workers have their own, but what is counted before is counted here.
+    used_here = not options.deployment or options.max_credits is not None
+    if used_here and not options.credentials and not all(project.credentials for project in chosen):
         settings.with_token()
     summary = run_flow(
         partial(
@@ -48,15 +50,21 @@ def portfolio(options: argparse.Namespace) -> None:
         print_json(summary)
     else:
         print(in_lines(summary))
+        if summary.exported and not options.deployment:
+            print(f"The files are in {settings.places.data_dir}.")
     if error := summary.error(summary.in_words("projects")):
         raise error
 
 
 def in_lines(summary: Summary) -> str:
-    """Return the table, what is missing, and the totals."""
-    rows = table_rows(summary.exports)
-    told = pd.DataFrame(rows).drop(columns=[] if summary.missing else ["Where, or why not"])
-    return f"{told.to_string(index=False)}\n\n{summary.in_words('projects')}, in {in_words(summary.seconds)}."
+    """Return the table, why each that is missing is so and what to do about it, and the totals."""
+    told = pd.DataFrame(table_rows(summary.exports)).drop(columns=WHERE)
+    reasons: dict[str, list[str]] = {}
+    for export in summary.missing:
+        reasons.setdefault(export.next_step, []).append(export.in_words())
+    missing = ["\n".join([*said, next_step]).rstrip() for next_step, said in reasons.items()]
+    totals = f"{summary.in_words('projects')}, in {in_words(summary.seconds)}."
+    return "\n\n".join([told.to_string(index=False), *missing, totals])
 
 
 def _refuse_without_a_server() -> None:

@@ -21,6 +21,8 @@ from tasks.ledger.durations import in_words
 
 # Nobody reads more reasons than this; the table has all of them.
 MOST_MISSING: Final = 50
+# The column of sentences, too wide for a terminal.
+WHERE: Final = "Where, or why not"
 
 
 def table_rows(exports: Sequence[OneOfMany]) -> list[dict[str, str]]:
@@ -33,7 +35,7 @@ def table_rows(exports: Sequence[OneOfMany]) -> list[dict[str, str]]:
             "URLs": "" if export.rows is None else f"{export.rows:,}",
             "Credits": f"{export.credits:,}",
             "Time": in_words(export.seconds) if export.seconds else "",
-            "Where, or why not": f"{export.says} {export.next_step}".rstrip(),
+            WHERE: f"{export.says} {export.next_step}".rstrip(),
         }
         for export in exports
     ]
