@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventResourceFilter
@@ -23,6 +28,8 @@ WITH_A_PROCESS: Final = ("Pending", "Submitting", "InfrastructurePending", "Runn
 STOPPED: Final = ("Crashed", "NotFinished")
 # What stopped longer ago, somebody has seen to, or nobody misses.
 LOOK_BACK: Final = timedelta(days=1)
+NEWEST: Final = FlowRunSort.EXPECTED_START_TIME_DESC
+# The server answers with no more runs than this at once.
 PAGE: Final = 200
 
 
@@ -49,11 +56,13 @@ async def _switched_on(client: PrefectClient, name: str) -> Automation | None:
 
 
 async def _runs(client: PrefectClient, names: Sequence[str]) -> list[FlowRun]:
-    """Return the newest of our runs that are in one of these states."""
+    """Return our runs that are in one of these states, however many others there are."""
     state = FlowRunFilterState(name=FlowRunFilterStateName(any_=list(names)))
-    newest = FlowRunSort.EXPECTED_START_TIME_DESC
-    runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state), sort=newest, limit=PAGE)
-    return [run for run in runs if TAG in run.tags]
+    ours = FlowRunFilter(state=state, tags=FlowRunFilterTags(all_=[TAG]))
+    found: list[FlowRun] = []
+    while page := await client.read_flow_runs(flow_run_filter=ours, sort=NEWEST, limit=PAGE, offset=len(found)):
+        found += page
+    return found
 
 
 async def _silent_for(client: PrefectClient, run: FlowRun) -> timedelta:
