@@ -5,6 +5,8 @@ and served on loopback; nothing outside of it is touched.
 """
 
 import argparse
+import signal
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +42,7 @@ TASKS: Final = ((1, 1), (10, 1), (10, 10), (100, 1), (100, 100), (1000, 1), (100
 def main() -> None:
     """Measure every part that is asked for, and print its tables as soon as it is measured."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and so is all that was started
     with TemporaryDirectory(prefix="bench-") as name:
         for part in (part for part in Part if part in options.only):
             print(*_tables(part, Path(name), options), "", sep="\n", flush=True)

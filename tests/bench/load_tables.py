@@ -17,7 +17,7 @@ def server_table(measured: Sequence[ServerRun]) -> Iterator[str]:
         f"projects, {server_runs.AT_ONCE} under way, on a new Prefect server each time. Jobs are done at once, without "
         "the limit of 5 requests a second, so that the server has as much to do as it can get. The CPU is that of the "
         "server and its database; *locked* is how often its log says `database is locked`: then it tries again, or "
-        "answers 503."
+        f"answers 503. After {server_runs.LONGEST:.0f} s a load is broken off."
     )
     if len(databases()) == 1:
         yield f"**{NOT_INSTALLED}**"
