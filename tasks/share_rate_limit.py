@@ -18,7 +18,9 @@ from tasks.botify.rate_limit import shared_through
 
 LOGGER = logging.getLogger("botify_export")
 
-# A grant that was longer on its way may be used in the same second as those that were given after it.
+# A grant that was longer on its way is given up: it could be used in one second with those that were given after it.
+# A server that is far away, or busy, gives no others: each that was given up, and that nobody else had, allows the next
+# to be as much later as it takes for another to come.
 STALE: Final = 0.1
 ANSWER: Final = 5.0
 # So long a server may be restarted or overloaded before every process keeps to the limit alone.
@@ -59,18 +61,18 @@ class _AccountRate:
         limit = account_limit(per_second)
         clock = asyncio.get_running_loop().time
         began = clock()
-        intervals = 1.0
+        intervals, stale = 1.0, STALE
         while not self._is_missed or clock() >= self._not_before:
             await asyncio.sleep(self._not_before - clock())
-            asked = clock()
-            answer = await _ask(limit.name)
+            answer, took = await _ask(limit.name)
             if answer is _Answer.UNKNOWN or (answer is _Answer.SILENCE and clock() - began > PATIENCE):
                 return self._do_without(limit.name)
             self._is_missed = False
             if answer is _Answer.GRANTED:
                 self._not_before = clock() + 1 / limit.slot_decay_per_second
-                if clock() - asked < STALE:
+                if took < stale:
                     return None
+                stale += 1 / limit.slot_decay_per_second
             else:
                 self._not_before = clock() + random.uniform(0.5, 1) * intervals / limit.slot_decay_per_second  # noqa: S311
                 intervals = min(intervals * 1.5, MOST_PATIENT)
@@ -83,23 +85,25 @@ class _AccountRate:
         self._not_before = asyncio.get_running_loop().time() + LOOK_AGAIN
 
 
-async def _ask(name: str) -> _Answer:
-    """Take a slot if one is free.
+async def _ask(name: str) -> tuple[_Answer, float]:
+    """Take a slot if one is free; also return how long that took, in seconds.
 
     A denial sets back the time at which the slot frees itself, so that with many who ask it would never do so: whether
     it is free is read before, which changes nothing.
     """
+    clock = asyncio.get_running_loop().time
     try:
         async with asyncio.timeout(ANSWER), get_client() as client:
             found = await client.read_global_concurrency_limit_by_name(name)
             if found.active_slots >= found.limit:
-                return _Answer.BUSY
+                return _Answer.BUSY, 0
+            asked = clock()
             await client.increment_concurrency_slots([name], slots=1, mode="rate_limit")
     except ObjectNotFound:
-        return _Answer.UNKNOWN
+        return _Answer.UNKNOWN, 0
     except httpx.HTTPStatusError as refusal:
-        return _Answer.BUSY if refusal.response.status_code == httpx.codes.LOCKED else _Answer.SILENCE
+        return (_Answer.BUSY if refusal.response.status_code == httpx.codes.LOCKED else _Answer.SILENCE), 0
     except Exception as error:  # noqa: BLE001  # whatever the server does, the export goes on
         LOGGER.debug("The limit of the account was not asked: %r", error)
-        return _Answer.SILENCE
-    return _Answer.GRANTED
+        return _Answer.SILENCE, 0
+    return _Answer.GRANTED, clock() - asked

@@ -127,6 +127,18 @@ async def test_without_a_shared_limit_a_process_keeps_to_its_own(serve: Serve) -
     assert time.monotonic() - began < share_rate_limit.LOOK_AGAIN
 
 
+@pytest.mark.usefixtures("shared_limit")
+async def test_a_server_that_is_far_away_does_not_stop_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its grants comes late, and may be used with others in one second: some are given up, but not all."""
+    monkeypatch.setattr(share_rate_limit, "STALE", 0.0)
+    limit = RateLimit(5)
+    with rate_limit_shared():
+        async with asyncio.timeout(30):
+            for _ in range(3):
+                async with limit.place():
+                    pass
+
+
 async def test_a_server_that_is_gone_does_not_stop_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a moment's patience the process keeps to its own limit."""
     monkeypatch.setattr(share_rate_limit, "PATIENCE", 0.0)
