@@ -152,8 +152,15 @@ def test_the_readme_lists_every_error_that_is_tested_and_no_other() -> None:
     listed = {what: int(code) for what, code in re.findall(r"^\| (.+?) \| (\d) \|", section, re.MULTILINE)}
     elsewhere = {
         "A name is no export's, a path no published folder (`resume`, `verify`)": 2,
+        "The file of a portfolio cannot be used (`portfolio`)": 2,
+        "Not all of a portfolio fits `--max-credits` (`portfolio`)": 2,
+        "There is no such deployment (`portfolio --deployment`)": 2,
+        "A project of a portfolio fails (`portfolio`)": 3,
         "A published file does not hold (`verify`)": 4,
         "The Prefect server that was named does not answer": 4,
+        "A bucket, but no Prefect server that the machines share": 4,
+        "The Prefect server does not renew a run's lease of its export": 4,
+        "Another run wrote the ledger meanwhile": 4,
         "Interrupted (Ctrl-C, SIGTERM)": 4,
         "A bug": 1,
     }
