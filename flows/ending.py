@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
+from flows.run_context import handed_over
 from tasks.artifacts.run_labels import label_run
 from tasks.exports.depth import share
 from tasks.exports.errors import CreditsExceeded, ExportError, NotFinished
@@ -63,7 +64,8 @@ async def ended_before_it_began() -> State[Any] | None:
 
 
 def failed(error: ExportError, message: str | None = None) -> State[Any]:
-    """Return the state of a run that ended with the error."""
+    """Return the state of a run that ended with the error, and hand over the error: a busy server loses it."""
+    handed_over(error)
     name = "NotFinished" if isinstance(error, NotFinished) else "Failed"
     return Failed(name=name, message=message or f"{error} {error.next_step}".strip(), data=error)
 

@@ -80,9 +80,11 @@ class _Run(Generic[Result]):
                 await asyncio.wait([flow], timeout=0.2)
             await asyncio.wait([flow], timeout=RECORDING)
             if not flow.done():
-                LOGGER.warning("The export is published, but the Prefect server does not take down that it ended.")
+                LOGGER.warning("The run has ended, but the Prefect server does not take that down.")
                 flow.cancel()
             elif delivered and not flow.cancelled():
                 flow.exception()  # asked for, or asyncio complains: many exports deliver what became of each
-            result: Result = delivered[0] if delivered else flow.result()
+            result: Result | ExportError = delivered[0] if delivered else flow.result()
+            if isinstance(result, ExportError):
+                raise result
             return result

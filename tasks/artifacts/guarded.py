@@ -13,10 +13,10 @@ LOGGER = logging.getLogger("botify_export")
 PATIENCE: Final = 5.0
 
 
-async def guarded(report: Awaitable[Reported], what: str) -> Reported | None:
+async def guarded(report: Awaitable[Reported], what: str, patience: float | None = None) -> Reported | None:
     """Await a report to the Prefect server; None when it failed or took too long."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE if patience is None else patience):
             return await report
     except Exception as error:  # noqa: BLE001  # whatever the server does, the export goes on
         LOGGER.debug("%s is not recorded: %r", what, error)

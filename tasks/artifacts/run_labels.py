@@ -8,10 +8,14 @@ from prefect.context import FlowRunContext
 from pydantic import ValidationError
 
 from tasks.artifacts.guarded import guarded
-from tasks.exports.errors import ExportError, NotFinished
+from tasks.exports.errors import BotifyRefused, ExportError, NotFinished
 from tasks.exports.summary import A_BUG, ExportStatus, OneOfMany
 
 PREFIX: Final = "botify-export."
+# Whoever waits for the run knows its rows and credits by them alone: a server that is busy gets more time.
+PATIENCE: Final = 60.0
+# How Prefect's message begins where a run ended otherwise than by a state of ours.
+UNFORESEEN: Final = "Flow run encountered an exception"
 # What the run's state says by itself, where its labels did not reach the server.
 BY_STATE_NAME: Final = {
     "Completed": ExportStatus.COMPLETED,
@@ -31,7 +35,8 @@ async def label_run(export: OneOfMany) -> None:
     run = FlowRunContext.get()
     if run and run.flow_run and run.flow_run.deployment_id:
         facts = export.model_dump(mode="json", exclude_none=True, exclude={"seconds", "flow_run_id"})
-        await guarded(_label(run.flow_run, {f"{PREFIX}{name}": fact for name, fact in facts.items()}), "The labels")
+        labels = {f"{PREFIX}{name}": fact for name, fact in facts.items()}
+        await guarded(_label(run.flow_run, labels), "The labels", PATIENCE)
 
 
 async def _label(run: FlowRun, labels: dict[str, Any]) -> None:
@@ -72,6 +77,8 @@ def _by_state(export: OneOfMany, state: State[Any]) -> OneOfMany:
     status = BY_STATE_NAME.get(str(state.name), ExportStatus.FAILED)
     if state.is_crashed() or state.is_cancelled() or status is ExportStatus.NOT_FINISHED:
         return export.failed(NotFinished(says))
-    if status is ExportStatus.FAILED:
+    if status is ExportStatus.FAILED and says.startswith(UNFORESEEN):
         return export.now(status, says=says, next_step=A_BUG, exit_code=ExportError.exit_code)
+    if status is ExportStatus.FAILED:
+        return export.now(status, says=says, exit_code=BotifyRefused.exit_code)
     return export.now(status, says=says)

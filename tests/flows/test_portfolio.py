@@ -4,14 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from prefect.exceptions import FailedRun
 from pydantic import SecretStr
 
 from deployments.sandbox import TOKEN, Analysis, Behaviour
+from flows.ending import failed
+from flows.one_of_many import one_of_many
 from flows.portfolio import export_portfolio
 from tasks.artifacts import guarded, portfolio_table
 from tasks.delivery.manifest import problems
-from tasks.exports.errors import PortfolioRefused
-from tasks.exports.summary import Summary
+from tasks.exports.errors import JobFailed, PortfolioRefused
+from tasks.exports.outcome import Outcome
+from tasks.exports.summary import OneOfMany, Summary
 from tasks.load_credentials import BotifyCredentials
 from tests.flows.portfolio_runs import (
     COSTS,
@@ -177,21 +181,17 @@ async def test_a_table_on_the_page_fills_in_as_they_end(serve: Serve, monkeypatc
     assert "| **URLs** | 988 |" in summary
 
 
-async def test_a_run_that_is_tried_again_goes_on_where_it_stopped(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that lasts ends as NotFinished, as an automation wants it; the second time, each has its own outcome."""
-    served = serve(mirrors=2, job_seconds=600)
-    monkeypatch.setenv("BOTIFY_JOB_TIMEOUT", "0.1")
-    state, stopped = await ended(projects(1, 2))
+async def test_a_run_that_is_tried_again_goes_on_where_it_stopped(serve: Serve) -> None:
+    """NotFinished, as an automation wants it; then each has its own outcome, also what the first time did not begin."""
+    served = serve("list analyses 1-10: answer 502 html", mirrors=2)
+    state, stopped = await ended(projects(1, 2), max_credits=2 * COSTS)
     assert stopped.state_name == "NotFinished"
-    assert str(state.message).startswith("0 of 2 projects are exported, for 988 credits; 2 not finished. ")
-    served.sandbox.behaviour = Behaviour(mirrors=2)
+    assert str(state.message).startswith("1 of 2 projects are exported, for 494 credits; 1 not finished. ")
     state, run = await tried_again(stopped)
     assert (run.id, run.run_count, run.state_name) == (stopped.id, 2, "Completed")
     summary = await result_of(state)
     assert [Path(export.says).parts[-3] for export in summary.exports] == ["1.www.boost.org", "2.www.boost.org"]
-    assert (statuses(summary), summary.credits) == (["completed", "completed"], 0)
+    assert (statuses(summary), summary.credits) == (["completed", "reused"], COSTS)
     assert len(served.sandbox.jobs) == 2
 
 
@@ -232,3 +232,16 @@ async def test_each_project_may_have_its_own_credentials(serve: Serve, monkeypat
     state, _ = await ended(asked, max_credits=1000)
     assert str(state.message).startswith("1 of 2 projects are exported, for 494 credits; 1 failed. ")
     assert "No Botify API token" in str(state.message)
+
+
+async def test_why_an_export_failed_is_known_without_prefect() -> None:
+    """A server that is busy keeps the state of a run and loses the error in it."""
+
+    async def lost() -> Outcome:
+        failed(JobFailed("Job 1001 FAILED."))
+        raise FailedRun("Job 1001 FAILED.")
+
+    exports = [OneOfMany(project="acme/a")]
+    await one_of_many(exports, 0, lost())
+    assert (exports[0].says, exports[0].exit_code) == ("Job 1001 FAILED.", JobFailed.exit_code)
+    assert exports[0].next_step == JobFailed.next_step

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +23,7 @@ from tasks.exports.summary import A_BUG, OneOfMany
 from tests.flows.portfolio_runs import (
     COSTS,
     NEWEST,
+    PATIENCE,
     artifacts_of,
     ended,
     projects,
@@ -33,6 +35,8 @@ from tests.flows.portfolio_runs import (
 from tests.served import Serve
 
 pytestmark = pytest.mark.anyio
+
+UNFORESEEN = "Flow run encountered an exception: ZeroDivisionError: division by zero"
 
 
 class Deployed:
@@ -46,12 +50,13 @@ class Deployed:
     async def runs(self, number: int) -> dict[str, FlowRun]:
         """The newest run of each project, once there are so many runs."""
         of_it = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[self._deployment]))
-        while True:
-            found = await self._client.read_flow_runs(flow_run_filter=of_it)
-            if len(found) >= number:
-                in_order = sorted(found, key=lambda run: str(run.created))
-                return {str(run.parameters["project_url"]).split("/")[1][0]: run for run in in_order}
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await self._client.read_flow_runs(flow_run_filter=of_it)
+                if len(found) >= number:
+                    in_order = sorted(found, key=lambda run: str(run.created))
+                    return {str(run.parameters["project_url"]).split("/")[1][0]: run for run in in_order}
+                await asyncio.sleep(0.05)
 
     async def export(self, run: FlowRun) -> None:
         """Do what a worker's process does."""
@@ -95,7 +100,7 @@ async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, d
     ends: dict[str, State[Any] | None] = {
         "2": Cancelled(message="Somebody cancelled it."),
         "3": Crashed(message="Its process is gone."),
-        "4": Failed(message="Nobody foresaw this."),
+        "4": Failed(message=UNFORESEEN),
         "5": None,
         "6": Failed(name="GivenUp", message="It began too often."),
     }
@@ -103,7 +108,7 @@ async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, d
         await deployed.end(runs[number], end)
     state, run = await exporting
     assert str(state.message).startswith("1 of 6 projects are exported, for 494 credits; 1 failed; 4 not finished. ")
-    assert str(state.message).endswith("sandbox/4.www.boost.org: Nobody foresaw this.")
+    assert str(state.message).endswith(f"sandbox/4.www.boost.org: {UNFORESEEN}")
     rows = await table_of(run.id)
     assert (rows[0]["Analysis"], rows[0]["URLs"], rows[0]["Credits"]) == (NEWEST, "494", "494")
     assert f"/sandbox/1.www.boost.org/{NEWEST}/depth-2-" in rows[0]["Where, or why not"]
@@ -111,7 +116,7 @@ async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, d
     assert [row["Where, or why not"].removesuffix(go_on) for row in rows[1:]] == [
         "Somebody cancelled it. ",
         "Its process is gone. ",
-        f"Nobody foresaw this. {A_BUG}",
+        f"{UNFORESEEN} {A_BUG}",
         "The run was deleted from the Prefect server. ",
         "It began too often. ",
     ]
@@ -141,28 +146,30 @@ async def test_a_run_that_is_tried_again_adopts_the_runs_that_it_began(serve: Se
 
 
 @pytest.mark.parametrize(
-    ("state", "status"),
+    ("state", "status", "exit_code"),
     [
-        (Failed(message="Nobody foresaw this."), "failed"),
-        (Failed(name="GivenUp", message="Too often."), "not finished"),
-        (Crashed(message="Its process is gone."), "not finished"),
-        (Completed(name="Skipped", message="It was exported."), "skipped"),
+        (Failed(message=UNFORESEEN), "failed", 1),
+        (Failed(message="Botify answered 403. Ask the project's owner."), "failed", 3),
+        (Failed(name="GivenUp", message="Too often."), "not finished", 4),
+        (Crashed(message="Its process is gone."), "not finished", 4),
+        (Completed(name="Skipped", message="It was exported."), "skipped", 0),
     ],
 )
-def test_what_an_earlier_attempt_left_on_a_run_is_not_its_end(state: State[Any], status: str) -> None:
+def test_what_an_earlier_attempt_left_on_a_run_is_not_its_end(state: State[Any], status: str, exit_code: int) -> None:
     """Where the last attempt could leave nothing, its state says how it ended."""
     left = {"botify-export.status": "completed", "botify-export.says": "/old", "botify-export.project": "acme/b"}
     read = read_run(OneOfMany(project="acme/a"), FlowRun(flow_id=uuid4(), labels=left, state=state))
     assert (read.project, read.status.value, read.says) == ("acme/a", status, state.message)
+    assert read.exit_code == exit_code
 
 
 async def test_a_portfolio_that_is_cancelled_cancels_the_runs_that_it_waits_for(
     serve: Serve, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody else waits for them; what it has not begun, it does not begin."""
+    """Scheduled for their times, they would begin without it; what it has not begun, it never begins."""
     monkeypatch.setattr(portfolio_table, "UPDATE_EVERY", 0.05)
     serve(mirrors=3)
-    terms = {"run_as": "deployment", "deployment": deployed.name, "group": "waits", "at_once": 2}
+    terms = {"run_as": "deployment", "deployment": deployed.name, "group": "waits", "at_once": 2, "spread_minutes": 60}
     exporting = asyncio.create_task(ended(projects(1, 2, 3, group="waits"), **terms))
     waiting = ["scheduled", "scheduled", "waiting"]
     await run_with(lambda rows: [row["Status"] for row in rows] == waiting, "portfolio-waits")
@@ -172,6 +179,10 @@ async def test_a_portfolio_that_is_cancelled_cancels_the_runs_that_it_waits_for(
     runs = await deployed.runs(2)
     assert {await deployed.state_of(run) for run in runs.values()} == {"Cancelled"}
     assert set(runs) == {"1", "2"}
+    first, second = [runs[number].expected_start_time for number in "12"]
+    assert first
+    assert second
+    assert second - first == timedelta(minutes=20)
 
 
 async def test_a_budget_is_counted_here_and_kept_by_the_run(serve: Serve, deployed: Deployed) -> None:
