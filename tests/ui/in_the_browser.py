@@ -3,6 +3,8 @@
 Not called test_…, so that it is not collected with the others: it needs a browser, which `make test-ui` installs.
 """
 
+from pathlib import Path
+
 import pytest
 
 from deployments.sandbox import read_fault
@@ -71,11 +73,23 @@ def test_the_analysis_is_chosen_from_a_list(pages: Pages, served: Served) -> Non
 )
 def test_table_picture_and_report_can_be_read(pages: Pages, served: Served, kind: str, shows: str) -> None:
     """Each has a page of its own, with the history of the project's exports."""
-    key = {"like_": f"{kind}-sandbox-www-boost-org"}
-    newest = pages.post("/artifacts/filter", {"artifacts": {"key": key}, "sort": "CREATED_DESC", "limit": 1})
-    pages.page.goto(f"{pages.server}/artifacts/artifact/{newest[0]['id']}")
+    pages.open_artifact(f"{kind}-sandbox-www-boost-org")
     pages.see(shows)
     pages.shoot(kind)
+
+
+def test_a_portfolio_shows_each_project_and_what_is_missing(pages: Pages, served: Served, tmp_path: Path) -> None:
+    """One table that fills in, and a summary with what to do about the project that failed."""
+    portfolio = tmp_path / "portfolio.csv"
+    portfolio.write_text(f"url,max_rows\n{PROJECT},1000\nsandbox/forbidden,\n")
+    run = pages.start("export-portfolio", {"portfolio_file": str(portfolio)})
+    pages.see("1 of 2 projects are exported")
+    pages.wait_for_state(run, "FAILED")
+    pages.shoot("portfolio-run")
+    for kind, shows in {"portfolio": "sandbox/forbidden", "portfolio-summary": "Ask the project"}.items():
+        pages.open_artifact(kind)
+        pages.see(shows)
+        pages.shoot(kind)
 
 
 def test_a_run_is_cancelled_from_its_page(pages: Pages, served: Served) -> None:

@@ -45,12 +45,27 @@ class Pages:
         answer.raise_for_status()
         return answer.json()
 
-    def open_form(self, deployment: str = "on-demand") -> None:
+    def open_form(self) -> None:
         """Open the form that starts an export."""
-        flow = self.post("/flows/filter", {"flows": {"name": {"any_": ["export-crawl"]}}})[0]["id"]
-        found = self.post("/deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
-        (chosen,) = [each["id"] for each in found if each["flow_id"] == flow]
-        self.page.goto(f"{self.server}/deployments/deployment/{chosen}/run")
+        self.page.goto(f"{self.server}/deployments/deployment/{self._on_demand('export-crawl')}/run")
+
+    def start(self, flow: str, parameters: dict[str, Any]) -> str:
+        """Start a run of the flow, open its page, and return its id."""
+        path = f"/deployments/{self._on_demand(flow)}/create_flow_run"
+        run = self.post(path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"]
+        self.page.goto(f"{self.server}/runs/flow-run/{run}")
+        return str(run)
+
+    def _on_demand(self, flow: str) -> str:
+        answer = httpx.get(f"{self.server}/api/deployments/name/{flow}/on-demand")
+        return str(answer.raise_for_status().json()["id"])
+
+    def open_artifact(self, key: str) -> None:
+        """Open the newest artifact with this key."""
+        newest = self.post(
+            "/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+        )
+        self.page.goto(f"{self.server}/artifacts/artifact/{newest[0]['id']}")
 
     def fill(self, parameter: str, text: str) -> None:
         """Type into the field of a parameter."""
@@ -152,7 +167,7 @@ def served(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     with serving(sandbox) as addresses:
         environment = os.environ | _client_of(addresses) | {"PREFECT_API_URL": f"{server}/api", "DO_NOT_TRACK": "1"}
         with process(environment, folder, "botify-export", "serve") as running:
-            while len(httpx.post(f"{server}/api/deployments/filter", json={}).json()) < 3:
+            while len(httpx.post(f"{server}/api/deployments/filter", json={}).json()) < 5:
                 assert running.poll() is None
                 time.sleep(0.5)
             yield Served(sandbox, addresses)
