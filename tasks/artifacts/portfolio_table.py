@@ -95,9 +95,9 @@ def report(summary: Summary, words: str) -> str:
     facts = table(["", ""], [[f"**{name}**", fact] for name, fact in _totals(summary)])
     parts = [f"## {text(words)}", facts]
     if missing := summary.missing:
-        rows = [[_linked(each), each.status.value, text(each.says), text(each.next_step)] for each in missing]
-        more = f"\n\nAnd {len(missing) - MOST_MISSING:,} more: the table names each." if rows[MOST_MISSING:] else ""
-        told = table(["project", "status", "why", "what to do"], rows[:MOST_MISSING])
+        # A list, for a table does not wrap: what to do would be out of sight.
+        told = "\n".join(_told(each) for each in missing[:MOST_MISSING])
+        more = f"\n\nAnd {len(missing) - MOST_MISSING:,} more: the table names each." if missing[MOST_MISSING:] else ""
         parts.append(f"### What is missing\n\n{told}{more}")
     return "\n\n".join(parts) + "\n"
 
@@ -109,6 +109,10 @@ def _totals(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "Time", in_words(summary.seconds)
     for status in dict.fromkeys(export.status for export in summary.exports):
         yield status.value.capitalize(), f"{sum(export.status is status for export in summary.exports):,}"
+
+
+def _told(export: OneOfMany) -> str:
+    return f"- {_linked(export)}: *{export.status.value}*. {text(export.says)} {text(export.next_step)}".rstrip()
 
 
 def _linked(export: OneOfMany) -> str:
