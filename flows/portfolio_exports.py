@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from tasks.exports.outcome import Outcome
 from tasks.exports.portfolio import PortfolioProject
 from tasks.exports.summary import ExportStatus, OneOfMany
 from tasks.watch_runs import RunWatch
+
+LOGGER = logging.getLogger("botify_export.portfolio")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def by_deployment(deployment: str, watch: RunWatch) -> Exporting:
 
     async def export(exports: list[OneOfMany], asked: Asked) -> None:
         def changed(run: FlowRun) -> None:
-            exports[asked.number] = read_run(exports[asked.number], run)
+            exports[asked.number] = now = read_run(exports[asked.number], run)
+            if now.status is ExportStatus.SCHEDULED and now.says:
+                LOGGER.warning("%s", now.in_words())
 
         try:
             await watch.until_ended(await _run_of(deployment, asked), changed)

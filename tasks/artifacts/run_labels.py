@@ -14,6 +14,7 @@ from tasks.exports.summary import A_BUG, ExportStatus, OneOfMany
 PREFIX: Final = "botify-export."
 # Whoever waits for the run knows its rows and credits by them alone: a server that is busy gets more time.
 PATIENCE: Final = 60.0
+NO_WORKER: Final = "No worker has taken its run yet: is one started for its work pool, and is that not paused?"
 # How Prefect's message begins where a run ended otherwise than by a state of ours.
 UNFORESEEN: Final = "Flow run encountered an exception"
 # What the run's state says by itself, where its labels did not reach the server.
@@ -50,7 +51,8 @@ def read_run(export: OneOfMany, run: FlowRun) -> OneOfMany:
     assert state is not None
     here: dict[str, object] = {"flow_run_id": str(run.id), "project": export.project}
     if not state.is_final():
-        return export.now(UNFINISHED.get(state.type, ExportStatus.RUNNING), flow_run_id=str(run.id))
+        says = NO_WORKER if state.name == "Late" else ""
+        return export.now(UNFINISHED.get(state.type, ExportStatus.RUNNING), flow_run_id=str(run.id), says=says)
     here["seconds"] = round(run.total_run_time.total_seconds(), 1)
     told = _by_labels(run) if run.labels else None
     return (told if told and _agree(told, state) else _by_state(export, state)).model_copy(update=here)

@@ -12,7 +12,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun
 from prefect.flow_engine import run_flow
-from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Running
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Late, Running
 
 from flows.export_crawl import export_crawl
 from tasks import watch_runs
@@ -63,13 +63,16 @@ class Deployed:
         running: Any = run_flow(export_crawl, flow_run=run, return_type="state")
         await running
 
+    async def put(self, run: FlowRun, state: State[Any]) -> None:
+        await self._client.set_flow_run_state(run.id, state)
+
     async def end(self, run: FlowRun, state: State[Any] | None) -> None:
         """Put the run into this state, or delete it."""
         if state is None:
             await self._client.delete_flow_run(run.id)
         else:
-            await self._client.set_flow_run_state(run.id, Running())
-            await self._client.set_flow_run_state(run.id, state)
+            await self.put(run, Running())
+            await self.put(run, state)
 
     async def state_of(self, run: FlowRun) -> str:
         return str((await self._client.read_flow_run(run.id)).state_name)
@@ -122,6 +125,22 @@ async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, d
     ]
     summary = str((await artifacts_of(run.id))["portfolio-summary"].data)
     assert f"/runs/flow-run/{runs['2'].id})" in summary
+
+
+async def test_that_no_worker_takes_a_run_is_told(
+    serve: Serve, deployed: Deployed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the table, until one does; and once in the log."""
+    serve(mirrors=1)
+    exporting = asyncio.create_task(ended(projects(1), run_as="deployment", deployment=deployed.name))
+    (run,) = (await deployed.runs(1)).values()
+    await deployed.put(run, Late())
+    page = await run_with(lambda rows: rows[0]["Where, or why not"].startswith("No worker has taken its run yet"))
+    await deployed.put(run, Running())
+    assert await run_with(lambda rows: (rows[0]["Status"], rows[0]["Where, or why not"]) == ("running", "")) == page
+    await deployed.end(run, Cancelled())
+    await exporting
+    assert sum("sandbox/1.www.boost.org: scheduled. No worker" in record.message for record in caplog.records) == 1
 
 
 async def test_a_run_that_is_tried_again_adopts_the_runs_that_it_began(serve: Serve, deployed: Deployed) -> None:
