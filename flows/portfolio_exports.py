@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
+import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
@@ -19,11 +20,13 @@ from flows.export_crawl import export_crawl
 from flows.one_of_many import one_of_many
 from tasks.artifacts.run_labels import read_run
 from tasks.estimate_export import Estimate
+from tasks.exports.errors import PrefectUnavailable
 from tasks.exports.outcome import Outcome
 from tasks.exports.portfolio import PortfolioProject
 from tasks.exports.summary import ExportStatus, OneOfMany
 from tasks.watch_runs import RunWatch
 
+GO_ON: Final = "Run the portfolio again when the server answers: it goes on."
 LOGGER = logging.getLogger("botify_export.portfolio")
 
 
@@ -74,6 +77,9 @@ def by_deployment(deployment: str, watch: RunWatch) -> Exporting:
 
         try:
             await watch.until_ended(await _run_of(deployment, asked), changed)
+        except httpx.HTTPError as error:
+            away = PrefectUnavailable(f"The Prefect server did not take the run: {error!r}.", next_step=GO_ON)
+            exports[asked.number] = exports[asked.number].failed(away)
         except Exception as error:  # noqa: BLE001  # one export's failure is never another's
             exports[asked.number] = exports[asked.number].failed(error)
 

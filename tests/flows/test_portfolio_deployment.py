@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,13 +12,16 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun
 from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Late, Running
 
 from flows.export_crawl import export_crawl
+from flows.portfolio_exports import Asked, by_deployment
 from tasks import watch_runs
 from tasks.artifacts import portfolio_table
 from tasks.artifacts.run_labels import read_run
 from tasks.exports.errors import SettingRefused
+from tasks.exports.portfolio import PortfolioProject
 from tasks.exports.summary import A_BUG, OneOfMany
 from tests.flows.portfolio_runs import (
     COSTS,
@@ -141,6 +144,16 @@ async def test_that_no_worker_takes_a_run_is_told(
     await deployed.end(run, Cancelled())
     await exporting
     assert sum("sandbox/1.www.boost.org: scheduled. No worker" in record.message for record in caplog.records) == 1
+
+
+async def test_a_server_that_is_away_when_a_run_should_begin_is_no_bug() -> None:
+    """The project is not finished: the same portfolio goes on."""
+    exports = [OneOfMany(project="sandbox/www.boost.org")]
+    asked = Asked(0, PortfolioProject(url="sandbox/www.boost.org"), {}, datetime.now(UTC))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        await by_deployment("export-crawl/on-demand", watch_runs.RunWatch(get_client()))(exports, asked)
+    assert (exports[0].status, exports[0].exit_code) == ("not finished", 4)
+    assert exports[0].says.startswith("The Prefect server did not take the run")
 
 
 async def test_a_run_that_is_tried_again_adopts_the_runs_that_it_began(serve: Serve, deployed: Deployed) -> None:
