@@ -41,7 +41,7 @@ def main() -> int:
     slugs = [f"2025{month:02}{day:02}" for day in (1, 15) for month in range(1, 13)][: options.analyses]
     with (
         TemporaryDirectory(prefix="soak-") as name,
-        serving_all(Path(name), ["job_seconds=5", f"mirrors={mirrors}"]) as services,
+        serving_all(Path(name), ["job_seconds=1", f"mirrors={mirrors}"]) as services,
     ):
         _publish(services, projects, slugs)
         services.make_bucket()
@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--projects", type=int, default=100)
     parser.add_argument("--analyses", type=int, default=10, help="of each project; at most 24")
     parser.add_argument("--every", type=float, default=20, help="seconds between two failures, on average")
-    parser.add_argument("--failures", type=int, default=100, help="after which nothing goes wrong any more")
+    parser.add_argument("--failures", type=int, default=60, help="after which nothing goes wrong any more")
     parser.add_argument("--minutes", type=float, default=90, help="after which it has failed")
     parser.add_argument("--seed", type=int, default=20261122, help="of the failures' order")
     return parser.parse_args()
