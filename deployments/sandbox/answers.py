@@ -30,10 +30,16 @@ def files_url_of(request: Request) -> str:
     return str(request.scope["sandbox.files_url"])
 
 
-Here = Annotated[State, Depends(state_of)]
+# Asynchronous, as `check_token` is, though it waits for nothing: FastAPI would run it in a thread, and while that is
+# waited for, virtual time jumps.
+async def _here(request: Request) -> State:
+    return state_of(request)
 
 
-def check_token(request: Request) -> None:
+Here = Annotated[State, Depends(_here)]
+
+
+async def check_token(request: Request) -> None:
     """`Authorization: Token ...`, in whatever case the keyword is (botify-api.md §1.1). Raises RefusalError."""
     keyword, _, token = request.headers.get("authorization", "").partition(" ")
     if keyword.lower() != "token" or token != TOKEN:

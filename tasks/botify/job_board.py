@@ -52,7 +52,9 @@ class JobBoard:
         waiting = len(self._waiting)
         if waiting < 2 or self._is_refused:
             return waiting
-        alone = sum(self._misses[job_id] >= MISSES for job_id in self._waiting)
+        alone = sum(
+            self._misses[job_id] > 0 for job_id in self._waiting
+        )  # the list that was read last shows none of these
         return self._pages() + alone + (waiting - alone) / ALONE_EVERY
 
     @contextmanager
@@ -74,14 +76,17 @@ class JobBoard:
         Raises NotFound when Botify does not know it, BotifyUnavailable when this look failed, BotifyRefused.
         """
         self._looks[job_id] += 1
-        is_together = len(self._waiting) > 1 and not self._is_refused
-        if is_together and self._misses[job_id] < MISSES and self._looks[job_id] % ALONE_EVERY:
-            async with self._reading:
-                if asyncio.get_running_loop().time() - self._seen_at > max_age or self._is_worth_reading_for(job_id):
-                    await self._read_list(client)
-            if job := self._seen.get(job_id):
+        if self._looks[job_id] % ALONE_EVERY:
+            if len(self._waiting) > 1 and not self._is_refused and self._misses[job_id] < MISSES:
+                async with self._reading:
+                    if self._age() > max_age or self._is_worth_reading_for(job_id):
+                        await self._read_list(client)
+            if self._age() <= max_age and (job := self._seen.get(job_id)):
                 return job
         return await read_job(client, job_id, tries=1)
+
+    def _age(self) -> float:
+        return asyncio.get_running_loop().time() - self._seen_at
 
     def _listed(self) -> set[str]:
         return {job_id for job_id in self._waiting if self._misses[job_id] < MISSES}
@@ -91,6 +96,7 @@ class JobBoard:
         return job_id not in self._sought and len(self._listed() - self._sought) > self._pages()
 
     async def _read_list(self, client: BotifyClient) -> None:
+        await asyncio.sleep(0)  # all who begin at this moment are sought
         self._sought = wanted = self._listed()
         self._seen = {}
         try:
@@ -102,6 +108,8 @@ class JobBoard:
             self._is_refused = True
         else:
             self._misses.update(wanted - self._seen.keys())
+            for job_id in self._seen:
+                self._misses.pop(job_id, None)
         self._seen_at = asyncio.get_running_loop().time()
 
     async def _find(self, client: BotifyClient, wanted: set[str]) -> None:

@@ -54,7 +54,7 @@ async def wait_for_job(client: BotifyClient, project: str, job_id: str, on_look:
             elapsed = clock() - began
             if elapsed >= patience:
                 raise JobStillRunning(f"Job {job_id} is still {watch.status} after {elapsed:,.0f} s.")
-            pause = min(pause, patience - elapsed)
+            pause = min(max(pause, seconds_a_round(client)), patience - elapsed)  # of what this look has shown
             on_look(Look(number=number, status=watch.status, elapsed=elapsed, next_in=pause))
             await asyncio.sleep(pause)
     raise AssertionError("the waits have no end")
