@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import SecretStr
 
 from deployments.sandbox import TOKEN, Analysis, Route
@@ -135,6 +137,14 @@ async def test_a_damaged_export_is_not_skipped(serve: Serve) -> None:
     assert len(served.sandbox.jobs) == 1
 
 
+async def _stored(client: PrefectClient, run: FlowRun, key: str) -> Any:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(PrefectHTTPStatusError):
+                return (await client._client.get(f"/flow_runs/{run.id}/input/{key}")).json()
+            await asyncio.sleep(0.05)
+
+
 async def answered(choose: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Wait for a paused run, look at its question, and resume it with the answer."""
     async with get_client() as client:
@@ -144,9 +154,9 @@ async def answered(choose: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
             await asyncio.sleep(0.05)
             paused = await client.read_flow_runs(flow_run_filter=waiting)
         (run,) = paused
-        schema = (await client._client.get(f"/flow_runs/{run.id}/input/paused-1-schema")).json()
-        description = (await client._client.get(f"/flow_runs/{run.id}/input/paused-1-description")).json()
-        answer = choose({"schema": schema, "description": description})
+        # Prefect pauses the run first, and stores the question then.
+        question = {part: await _stored(client, run, f"paused-1-{part}") for part in ("schema", "description")}
+        answer = choose(question)
         resumed = await client._client.post(f"/flow_runs/{run.id}/resume", json={"run_input": answer})
         resumed.raise_for_status()
 
