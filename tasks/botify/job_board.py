@@ -52,9 +52,8 @@ class JobBoard:
         waiting = len(self._waiting)
         if waiting < 2 or self._is_refused:
             return waiting
-        alone = sum(
-            self._misses[job_id] > 0 for job_id in self._waiting
-        )  # the list that was read last shows none of these
+        # Those that the list which was read last does not show.
+        alone = sum(self._misses[job_id] > 0 for job_id in self._waiting)
         return self._pages() + alone + (waiting - alone) / ALONE_EVERY
 
     @contextmanager
