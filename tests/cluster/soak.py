@@ -8,6 +8,7 @@ runs, workers and whole machines are killed, and once the Prefect server. Nobody
 
 import argparse
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -28,12 +29,15 @@ SHARE: Final = 5  # percent of the real crawl
 HEARTBEAT: Final = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 SILENT_FOR: Final = 90
 SET_UP_EVERY: Final = 300
+# What the server had in mind when it was killed is lost: deaths just before go unnoticed until somebody looks.
+SET_UP_AFTER_RESTART: Final = 60
 # Seconds without any change of a run after which nothing more will come.
 STUCK: Final = 600
 
 
 def main() -> int:
     """Run it, and say what came of it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that PostgreSQL is stopped as well
     options = _options()
     chance = random.Random(options.seed)
     mirrors = -(-options.projects // len(REAL))
@@ -97,7 +101,8 @@ def _begin(services: Services, projects: Sequence[str]) -> None:
 
 def _watch(services: Services, chaos: Chaos, seconds: float) -> None:
     """Let things go wrong until every run has ended, or nothing changes any more, or the time is over."""
-    began = changed = set_up = time.monotonic()
+    began = changed = time.monotonic()
+    next_set_up = began + SET_UP_EVERY
     before = Counter[str]()
     while time.monotonic() < min(began + seconds, changed + STUCK):
         chaos.strike()
@@ -107,9 +112,11 @@ def _watch(services: Services, chaos: Chaos, seconds: float) -> None:
             before, changed = states, time.monotonic()
             print(f"{changed - began:5.0f} s  {dict(states)}, {len(services.created_jobs())} jobs", flush=True)
         is_half_done = states[COMPLETED] * 2 >= states.total()
-        if (is_half_done and chaos.restart_server_once()) or time.monotonic() - set_up > SET_UP_EVERY:
+        if is_half_done and chaos.restart_server_once():
+            next_set_up = time.monotonic() + SET_UP_AFTER_RESTART
+        if time.monotonic() > next_set_up:
             _set_up(services)
-            set_up = time.monotonic()
+            next_set_up = time.monotonic() + SET_UP_EVERY
         if states[COMPLETED] == states.total() and not services.unfinished_runs():
             break
     print(f"{time.monotonic() - began:5.0f} s  {chaos}", flush=True)
