@@ -74,12 +74,15 @@ def test_every_setting_of_ours_is_one(service: str, monkeypatch: pytest.MonkeyPa
 def test_every_command_exists_with_its_options(service: str) -> None:
     """As its own help lists them."""
     (of_image,) = instructions("CMD")
-    line: list[str] = SERVICES[service].get("command") or yaml.safe_load(of_image)
-    words = list(takewhile(lambda word: not word.startswith("-"), line))
-    options = {word for word in line if word.startswith("--")}
-    asked = [str(BIN / words[0]), *words[1:], "--help"]
-    shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    assert options <= set(re.findall(r"--[a-z-]+", shown))
+    command: list[str] = SERVICES[service].get("command") or yaml.safe_load(of_image)
+    of_shell = re.findall(r"botify-export [\w -]+", command[-1]) if command[:2] == ["sh", "-c"] else [shlex.join(command)]
+    for line in map(shlex.split, of_shell):
+        words = list(takewhile(lambda word: not word.startswith("-"), line))
+        options = {word for word in line if word.startswith("--")}
+        asked = [str(BIN / words[0]), *words[1:], "--help"]
+        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert options <= set(re.findall(r"--[a-z-]+", shown))
+    assert of_shell
 
 
 def test_what_is_copied_is_there_and_let_through() -> None:

@@ -58,11 +58,9 @@ class Chaos:
         self._coming = self._chance.choice(HAPPENINGS)
         self._next = time.monotonic() + self._chance.uniform(0.5, 1.5) * self._pace.every
 
-    def restart_server_once(self) -> bool:
-        """Kill it and start it again, if that was not done before; return whether it was."""
-        if self._done[SERVER]:
-            return False
-        self._server.kill()
-        self._server.start()
-        self._done[SERVER] += 1
-        return True
+    def restart_server_once(self) -> None:
+        """Kill it and start it again, if that was not done before."""
+        if not self._done[SERVER]:
+            self._server.kill()
+            self._server.start()
+            self._done[SERVER] += 1
