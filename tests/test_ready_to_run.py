@@ -47,6 +47,15 @@ def environment(service: str) -> dict[str, str]:
     return image_environment() | named
 
 
+def commands(service: str) -> list[list[str]]:
+    """What a service runs: its own command or the image's, or ours in its script."""
+    (of_image,) = instructions("CMD")
+    line: list[str] = SERVICES[service].get("command") or yaml.safe_load(of_image)
+    if line[:2] == ["sh", "-c"]:
+        return [shlex.split(found) for found in re.findall(r"botify-export [\w -]+", line[2])]
+    return [line]
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_every_prefect_setting_is_one_that_prefect_reads(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its name, and with a value that it accepts: a server with a wrong one does not start."""
@@ -73,16 +82,13 @@ def test_every_setting_of_ours_is_one(service: str, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("service", OURS)
 def test_every_command_exists_with_its_options(service: str) -> None:
     """As its own help lists them."""
-    (of_image,) = instructions("CMD")
-    command: list[str] = SERVICES[service].get("command") or yaml.safe_load(of_image)
-    of_shell = re.findall(r"botify-export [\w -]+", command[-1]) if command[:2] == ["sh", "-c"] else [shlex.join(command)]
-    for line in map(shlex.split, of_shell):
+    assert commands(service)
+    for line in commands(service):
         words = list(takewhile(lambda word: not word.startswith("-"), line))
         options = {word for word in line if word.startswith("--")}
         asked = [str(BIN / words[0]), *words[1:], "--help"]
         shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         assert options <= set(re.findall(r"--[a-z-]+", shown))
-    assert of_shell
 
 
 def test_what_is_copied_is_there_and_let_through() -> None:
