@@ -16,6 +16,7 @@ from flows.ending import ended_before_it_began, ended_together, failed
 from flows.export_crawl import export_crawl
 from flows.portfolio_exports import Asked, Exporting, as_subflow, by_deployment
 from flows.run_context import handed_over
+from flows.take_up_runs import stopped_runs_go_on
 from tasks.artifacts.keys import artifact_key
 from tasks.artifacts.portfolio_progress import ProjectProgress
 from tasks.artifacts.portfolio_table import live_table, show_summary
@@ -103,7 +104,7 @@ async def _exporting(run_as: RunAs, deployment: str) -> AsyncIterator[Exporting]
     elif not deployment.startswith(f"{export_crawl.name}/"):
         raise SettingRefused(f"{deployment!r} is no deployment of {export_crawl.name}.", next_step="Name one that is.")
     else:
-        async with run_watch(deployment) as watch:
+        async with run_watch(deployment, go_on=await stopped_runs_go_on()) as watch:
             yield by_deployment(deployment, watch)
 
 

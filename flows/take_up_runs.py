@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -23,9 +23,9 @@ from prefect.states import AwaitingRetry, Crashed
 
 from flows.deployment_file import read_yaml
 from tasks.artifacts.run_page import TAG
+from tasks.watch_runs import STOPPED
 
 WITH_A_PROCESS: Final = ("Pending", "Submitting", "InfrastructurePending", "Running")
-STOPPED: Final = ("Crashed", "NotFinished")
 # What stopped longer ago, somebody has seen to, or nobody misses.
 LOOK_BACK: Final = timedelta(days=1)
 NEWEST: Final = FlowRunSort.EXPECTED_START_TIME_DESC
@@ -38,7 +38,7 @@ async def take_up_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
 
     An automation that is switched off is not made up for, and how long a run may be silent is said by the one for it.
     """
-    gone, go_on = [await _switched_on(client, known["name"]) for known in read_yaml("automations.yaml")["automations"]]
+    gone, go_on = await _switched_on(client)
     if gone and isinstance(gone.trigger, EventTrigger):
         for run in await _runs(client, WITH_A_PROCESS):
             if await _silent_for(client, run) > gone.trigger.within:
@@ -50,9 +50,18 @@ async def take_up_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
                 yield run
 
 
-async def _switched_on(client: PrefectClient, name: str) -> Automation | None:
-    found = await client.read_automations_by_name(name)
-    return found[0] if found and found[0].enabled else None
+async def stopped_runs_go_on() -> bool:
+    """Whether there is an automation on the server that begins again what stopped, and is not switched off."""
+    async with get_client() as client:
+        _, go_on = await _switched_on(client)
+    return go_on is not None
+
+
+async def _switched_on(client: PrefectClient) -> list[Automation | None]:
+    """Return our automations, in the order of their file; None for one that is switched off, or not there."""
+    names = [written["name"] for written in read_yaml("automations.yaml")["automations"]]
+    found = [await client.read_automations_by_name(name) for name in names]
+    return [there[0] if there and there[0].enabled else None for there in found]
 
 
 async def _runs(client: PrefectClient, names: Sequence[str]) -> list[FlowRun]:

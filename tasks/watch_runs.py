@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
@@ -23,19 +23,26 @@ FIRST: Final = 1.0
 LONGEST: Final = 10.0
 # The server answers with no more runs than this at once.
 PAGE: Final = 200
+# The states in which an automation, or the next `set-up`, begins a run again (deployments/automations.yaml).
+STOPPED: Final = ("Crashed", "NotFinished")
+BEGINS_AGAIN_WITHIN: Final = 180.0
 
 
 class RunWatch:
-    """The runs that are waited for; whoever waits is told of each change."""
+    """The runs that are waited for; whoever waits is told of each change.
 
-    def __init__(self, client: PrefectClient) -> None:
+    Where `go_on` says that runs which stopped are begun again, they have not ended until that does not happen.
+    """
+
+    def __init__(self, client: PrefectClient, *, go_on: bool) -> None:
         self._client = client
+        self._go_on = go_on
         self._waiting: dict[UUID, _Waiting] = {}
         self._pause = FIRST
 
     async def until_ended(self, run: FlowRun, changed: Callable[[FlowRun], None]) -> FlowRun:
         """Return the run in its last state; cancelled, cancel the run. Raises NotFinished if it was deleted."""
-        waiting = self._waiting[run.id] = _Waiting(changed)
+        waiting = self._waiting[run.id] = _Waiting(changed, go_on=self._go_on)
         self._pause = FIRST
         try:
             return await waiting.ended
@@ -74,10 +81,13 @@ class RunWatch:
 class _Waiting:
     """Somebody who waits for a run, and the state that they know of."""
 
-    def __init__(self, changed: Callable[[FlowRun], None]) -> None:
+    def __init__(self, changed: Callable[[FlowRun], None], *, go_on: bool) -> None:
+        self._clock = asyncio.get_running_loop().time
         self.ended: asyncio.Future[FlowRun] = asyncio.get_running_loop().create_future()
         self._changed = changed
+        self._go_on = go_on
         self._known: UUID | None = None
+        self._since = 0.0
 
     def has_changed(self, run: FlowRun | None) -> bool:
         """Take in what was seen, and return whether it is news."""
@@ -86,17 +96,21 @@ class _Waiting:
         if run is None:
             self.ended.set_exception(NotFinished("The run was deleted from the Prefect server."))
             return True
-        if run.state is None or run.state_id == self._known:
+        if run.state is None:
             return False
-        self._known = run.state_id
-        self._changed(run)
-        if run.state.is_final():
+        if is_news := run.state_id != self._known:
+            self._known, self._since = run.state_id, self._clock()
+            self._changed(run)
+        if run.state.is_final() and not self._may_begin_again(run.state):
             self.ended.set_result(run)
-        return True
+        return is_news
+
+    def _may_begin_again(self, state: State[Any]) -> bool:
+        return self._go_on and state.name in STOPPED and self._clock() - self._since < BEGINS_AGAIN_WITHIN
 
 
 @asynccontextmanager
-async def run_watch(deployment: str) -> AsyncIterator[RunWatch]:
+async def run_watch(deployment: str, *, go_on: bool) -> AsyncIterator[RunWatch]:
     """Watch runs of the deployment until the end of the block. Raises SettingRefused if there is none of this name."""
     async with get_client() as client:
         try:
@@ -106,7 +120,7 @@ async def run_watch(deployment: str) -> AsyncIterator[RunWatch]:
                 f"This Prefect server has no deployment {deployment!r}.",
                 next_step="Deploy it, or name another; `prefect deployment ls` lists them.",
             ) from None
-        watch = RunWatch(client)
+        watch = RunWatch(client, go_on=go_on)
         looking = asyncio.create_task(watch.keep_looking())
         try:
             yield watch

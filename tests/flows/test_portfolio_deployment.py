@@ -11,10 +11,12 @@ from prefect import State
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import FlowRun
+from prefect.events.schemas.automations import AutomationCore
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Late, Running
 
+from flows.deployment_file import read_yaml
 from flows.export_crawl import export_crawl
 from flows.portfolio_exports import Asked, by_deployment
 from tasks import watch_runs
@@ -96,6 +98,17 @@ async def deployed(request: pytest.FixtureRequest) -> AsyncIterator[Deployed]:
         yield Deployed(client, f"export-crawl/{request.node.name[:60]}", deployment)
 
 
+@pytest.fixture
+async def going_on() -> AsyncIterator[UUID]:
+    """The automation that begins unfinished runs again, as far as its name: here it reacts to nothing."""
+    _, written = read_yaml("automations.yaml")["automations"]
+    written["trigger"]["expect"] = ["nothing"]
+    async with get_client() as client:
+        automation = await client.create_automation(AutomationCore.model_validate(written))
+        yield automation
+        await client.delete_automation(automation)
+
+
 async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, deployed: Deployed) -> None:
     """What was delivered, with its rows and credits; and each end that was none, with what to do about it."""
     serve(mirrors=6)
@@ -130,6 +143,35 @@ async def test_each_run_of_the_deployment_is_told_for_what_it_is(serve: Serve, d
     assert f"/runs/flow-run/{runs['2'].id})" in summary
 
 
+async def test_a_run_that_begins_again_has_not_ended(
+    serve: Serve, deployed: Deployed, going_on: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an automation sees to it, what stopped is waited for; not for ever, and not where it is switched off."""
+    served = serve(mirrors=3)
+    terms = {"run_as": "deployment", "deployment": deployed.name}
+    exporting = asyncio.create_task(ended(projects(1, 2, 3), **terms))
+    runs = await deployed.runs(3)
+    await deployed.end(runs["1"], Crashed())
+    await deployed.end(runs["2"], Failed(name="NotFinished", message="The job lasts."))
+    await deployed.end(runs["3"], Cancelled())
+    await run_with(lambda rows: {row["Status"] for row in rows} == {"not finished"})
+    await deployed.put(runs["1"], AwaitingRetry())
+    await deployed.export(runs["1"])
+    await run_with(lambda rows: [row["Status"] for row in rows] == ["completed", "not finished", "not finished"])
+    assert not exporting.done()
+    monkeypatch.setattr(watch_runs, "BEGINS_AGAIN_WITHIN", 0)
+    state, _ = await exporting
+    assert str(state.message).startswith("1 of 3 projects are exported, for 494 credits; 2 not finished. ")
+    assert len(served.sandbox.jobs) == 1
+    monkeypatch.setattr(watch_runs, "BEGINS_AGAIN_WITHIN", 3600)
+    async with get_client() as client:
+        await client.pause_automation(going_on)
+    exporting = asyncio.create_task(ended(projects(2), **terms))
+    await deployed.end((await deployed.runs(4))["2"], Crashed())
+    async with asyncio.timeout(PATIENCE):
+        await exporting
+
+
 async def test_that_no_worker_takes_a_run_is_told(
     serve: Serve, deployed: Deployed, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -151,7 +193,7 @@ async def test_a_server_that_is_away_when_a_run_should_begin_is_no_bug() -> None
     exports = [OneOfMany(project="sandbox/www.boost.org")]
     asked = Asked(0, PortfolioProject(url="sandbox/www.boost.org"), {}, datetime.now(UTC))
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        await by_deployment("export-crawl/on-demand", watch_runs.RunWatch(get_client()))(exports, asked)
+        await by_deployment("export-crawl/on-demand", watch_runs.RunWatch(get_client(), go_on=False))(exports, asked)
     assert (exports[0].status, exports[0].exit_code) == ("not finished", 4)
     assert exports[0].says.startswith("The Prefect server did not take the run")
 
