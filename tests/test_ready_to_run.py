@@ -35,6 +35,12 @@ def image_environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for line in instructions("ENV") for pair in shlex.split(line))
 
 
+def printed(*command: str) -> str:
+    """What one of the commands beside this Python says."""
+    asked = [str(BIN / command[0]), *command[1:]]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
 def environment(service: str) -> dict[str, str]:
     """What a service's process finds, with somebody's passwords filled in."""
 
@@ -86,9 +92,7 @@ def test_every_command_exists_with_its_options(service: str) -> None:
     for line in commands(service):
         words = list(takewhile(lambda word: not word.startswith("-"), line))
         options = {word for word in line if word.startswith("--")}
-        asked = [str(BIN / words[0]), *words[1:], "--help"]
-        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-        assert options <= set(re.findall(r"--[a-z-]+", shown))
+        assert options <= set(re.findall(r"--[a-z-]+", printed(*words, "--help")))
 
 
 def test_what_is_copied_is_there_and_let_through() -> None:
@@ -125,3 +129,15 @@ def test_services_volumes_and_passwords_fit_together() -> None:
     assert used == set(EXAMPLE)
     assert SERVICES["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"].endswith(":?}")
     assert "/deployments/.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_page_on_operations_names_what_there_is() -> None:
+    """Settings and commands, as somebody would type them."""
+    page = (ROOT / "deployments" / "OPERATIONS.md").read_text()
+    of_services = {name for service in OURS for name in environment(service)}
+    assert set(re.findall(r"\bPREFECT_[A-Z_]+\b", page)) <= of_services
+    assert {name.lower() for name in re.findall(r"\bBOTIFY_([A-Z_]+)\b", page)} <= set(Settings.model_fields)
+    commands = set(re.findall(r"(?:^|`)(botify-export [a-z-]+|prefect [a-z-]+ [a-z-]+)", page, re.MULTILINE))
+    assert commands
+    for command in commands:
+        printed(*command.split(), "--help")
