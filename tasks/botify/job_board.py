@@ -37,7 +37,7 @@ class JobBoard:
     def __init__(self, project: str) -> None:
         self._project = project
         self._waiting: set[str] = set()
-        self._misses: Counter[str] = Counter()
+        self._misses: Counter[str] = Counter()  # how many lists in a row did not show a job
         self._looks: Counter[str] = Counter()
         self._begun = count()
         self._sought: set[str] = set()
@@ -52,8 +52,7 @@ class JobBoard:
         waiting = len(self._waiting)
         if waiting < 2 or self._is_refused:
             return waiting
-        # Those that the list which was read last does not show.
-        alone = sum(self._misses[job_id] > 0 for job_id in self._waiting)
+        alone = len(self._misses)
         return self._pages() + alone + (waiting - alone) / ALONE_EVERY
 
     @contextmanager
@@ -106,7 +105,7 @@ class JobBoard:
             LOGGER.warning("The list of jobs is not to be had, each is looked at alone: %s", refusal)
             self._is_refused = True
         else:
-            self._misses.update(wanted - self._seen.keys())
+            self._misses.update((wanted & self._waiting) - self._seen.keys())
             for job_id in self._seen:
                 self._misses.pop(job_id, None)
         self._seen_at = asyncio.get_running_loop().time()
