@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.artifacts.progress import Step, show
 from tasks.artifacts.task_results import task_results_in
-from tasks.botify.analyses import LATEST, select_analysis
+from tasks.botify.analyses import select_analysis
 from tasks.botify.client import BotifyClient
 from tasks.botify.requests import build_request, build_site_request
 from tasks.calculate_depth import count_depth
@@ -67,7 +67,7 @@ async def estimate_export(project: PortfolioProject, settings: Settings) -> Esti
     address = project.address
     with task_results_in(settings.places.task_results):
         async with BotifyClient(settings) as client:
-            analysis = (await select_analysis(client, address, project.analysis or address.analysis or LATEST)).slug
+            analysis = (await select_analysis(client, address, address.wanted(project.analysis))).slug
             to_pay = _of_site if project.coverage is Coverage.FULL else _to_depth
             return Estimate(analysis=analysis, credits=await to_pay(client, project, analysis))
 

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts.progress import Step, show
 from tasks.botify import analyses
-from tasks.botify.analyses import LATEST, Analysis
+from tasks.botify.analyses import Analysis
 from tasks.botify.client import BotifyClient
 from tasks.exports.errors import AnalysisRefused
 from tasks.exports.project_address import ProjectAddress, checked_analysis
@@ -23,7 +23,7 @@ async def select_analysis(address: ProjectAddress, wanted: str | None) -> Analys
     """Choose the analysis: the one wanted, else the one in the URL, else the newest. Raises AnalysisRefused."""
     show(Step.SELECT, f"Selecting the analysis of {address}")
     async with BotifyClient(Settings.load()) as client:
-        analysis = await analyses.select_analysis(client, address, wanted or address.analysis or LATEST)
+        analysis = await analyses.select_analysis(client, address, address.wanted(wanted))
     LOGGER.info("Analysis %s of %s.", analysis.slug, address)
     return analysis
 

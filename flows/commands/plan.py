@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from flows.commands.printing import print_json
-from tasks.botify.analyses import LATEST, select_analysis
+from tasks.botify.analyses import select_analysis
 from tasks.botify.client import BotifyClient
 from tasks.botify.counts import plan_depth
 from tasks.botify.requests import build_request, build_site_request
@@ -81,7 +81,7 @@ async def _plan(options: argparse.Namespace) -> _Shown:
     address = parse_project_address(options.url)
     settings = Settings.load(options.output_dir)
     async with BotifyClient(settings) as client:
-        analysis = await select_analysis(client, address, options.analysis or address.analysis or LATEST)
+        analysis = await select_analysis(client, address, address.wanted(options.analysis))
         planning = _plan_site if options.coverage is Coverage.FULL else _plan_depth
         return await planning(client, address, analysis.slug, options)
 

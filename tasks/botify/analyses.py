@@ -9,10 +9,9 @@ from tasks.botify.client import BotifyClient
 from tasks.botify.lenient import Count, Date
 from tasks.botify.paging import Page, pages
 from tasks.exports.errors import AnalysisRefused, NotFound
-from tasks.exports.project_address import ProjectAddress, checked_analysis
+from tasks.exports.project_address import LATEST, ProjectAddress, checked_analysis
 
 PAGE_SIZE: Final = 100
-LATEST: Final = "latest"
 
 
 class Analysis(BaseModel):

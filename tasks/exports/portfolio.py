@@ -114,7 +114,7 @@ def _told_apart(where: str, project: PortfolioProject) -> PortfolioProject:
     """Return the project with its address in one form. Raises PortfolioRefused."""
     try:
         address = project.address
-        analysis = checked_analysis(project.analysis) if project.analysis else address.analysis or ""
+        analysis = checked_analysis(address.wanted(project.analysis))
         check_coverage(project.coverage, project.max_depth)
     except InputRefused as refusal:
         raise PortfolioRefused(f"{where}: {refusal}") from None

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from tasks.exports.errors import AnalysisRefused, ProjectUrlRefused
 
 HOST: Final = "app.botify.com"
-# Instead of an analysis: whoever is there chooses one.
+# Instead of an analysis: the newest; and whoever is there chooses one.
+LATEST: Final = "latest"
 ASK: Final = "ask"
 # First segments of pages that belong to no project (botify-api.md §1.3).
 RESERVED: Final = frozenset({"account", "admin", "api", "new_project", "signin", "tools"})
@@ -29,6 +30,10 @@ class ProjectAddress(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.org}/{self.project}"
+
+    def wanted(self, analysis: str | None) -> str:
+        """Return the analysis that was asked for, else the one in the address, else the word for the newest."""
+        return analysis or self.analysis or LATEST
 
 
 def parse_project_address(text: str) -> ProjectAddress:

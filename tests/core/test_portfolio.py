@@ -120,6 +120,7 @@ def test_one_project_may_be_exported_in_several_ways() -> None:
             "url\nacme/a\nhttps://app.botify.com/acme/a/pages\n",
             "line 3 is the same export of acme/a as line 2.",
         ),
+        ("url,analysis\nacme/a,\nacme/a,latest\n", "line 3 is the same export of acme/a as line 2."),
         (
             "url,analysis\nacme/a,20260131\nhttps://app.botify.com/acme/a?analysisSlug=20260131,\n",
             "line 3 is the same export of acme/a as line 2.",
