@@ -5,7 +5,7 @@ import logging
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -27,6 +27,8 @@ from tasks.ledger.durations import Made, made_before, since_submitted, usual
 from tasks.ledger.ledger import Ledger
 
 LOGGER = logging.getLogger("botify_export")
+
+SAMPLE_SECONDS: Final = 600
 
 
 async def _is_unexpected(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
@@ -76,14 +78,14 @@ async def _failed(client: BotifyClient, ledger: Ledger, request: ExportRequest, 
 def _wait(request: ExportRequest, job_id: str, places: Places) -> Wait:
     try:
         known = Ledger.in_folder(places.data_dir).find(request)
-        made = _made_before(places.data_dir, int(time.monotonic() // 60))
+        made = _made_before(places.data_dir, int(time.monotonic() // SAMPLE_SECONDS))
     except Exception as error:  # noqa: BLE001  # these are words only: what breaks them must not break the wait
         LOGGER.debug("How long exports took before is not known: %r", error)
         return Wait()
     return Wait(since_submitted(known, job_id, datetime.now(UTC)), usual(made, request))
 
 
-# The jobs of a site are polled by the thousand: all that begin in one minute share one reading of the ledger.
+# The jobs of a site are polled by the thousand: all that begin within these minutes share one reading of the ledger.
 @lru_cache(maxsize=1)
-def _made_before(data_dir: UPath, _minute: int) -> tuple[Made, ...]:
+def _made_before(data_dir: UPath, _sample: int) -> tuple[Made, ...]:
     return made_before(Ledger.in_folder(data_dir))

@@ -73,11 +73,6 @@ def count_credits(rows: int) -> None:
         paid.credits += rows
 
 
-def spent_in_all(ledger: Ledger) -> int:
-    """Return the credits of every job that the ledger knows."""
-    return sum(day.credits for day in credits_by_day(rec for rec in ledger.all() if isinstance(rec, ExportRecord)))
-
-
 def still_to_pay(ledger: Ledger, request: ExportRequest, *, refresh: bool = False) -> int:
     """Return the credits of the job that is still to be made; 0 when there is one.
 

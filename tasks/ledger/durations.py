@@ -15,8 +15,8 @@ from tasks.exports.request import ExportRequest
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision, Event, ExportRecord, State
 
-# A record was read in 0.06 ms. They come by fingerprint, in no order: these are as good a sample as any.
-_MOST_RECORDS: Final = 1000
+# In a bucket each is a request. They come by fingerprint, in no order: these are as good a sample as any.
+_MOST_RECORDS: Final = 100
 _ABOUT: Final = 3
 
 

@@ -46,9 +46,15 @@ class ObjectStore:
         with reached(self._folder):
             names = self._names()
             for start in range(0, len(names), _AT_ONCE):
-                paths = {self._path(name): name for name in names[start : start + _AT_ONCE]}
-                contents: dict[str, bytes] = self._fs.cat(list(paths), on_error="omit")
-                yield from ((paths[path], content) for path, content in contents.items())
+                yield from self._read_at_once(names[start : start + _AT_ONCE])
+
+    def _read_at_once(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        contents = self._fs.cat_ranges([self._path(name) for name in names], None, None, on_error="return")
+        for name, content in zip(names, contents, strict=True):
+            if isinstance(content, bytes):
+                yield name, content
+            elif not isinstance(content, FileNotFoundError):  # set aside meanwhile
+                raise content
 
     def write(self, name: str, content: bytes) -> None:
         path = self._path(name)

@@ -13,6 +13,7 @@ from tasks.exports.request import Expectation, ExportRequest
 from tasks.ledger.durations import Made, Usual, in_words, made_before, since_submitted, usual
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.record import Decision, Event, ExportRecord, State
+from tests.bucket import Store
 from tests.core.conversation import request
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -100,6 +101,17 @@ def test_a_ledger_that_cannot_be_read_is_an_error(ledger: Ledger, tmp_path: Path
     path_of(written, tmp_path).write_text('{"version": 2}')
     with pytest.raises(DataFolderUnusable):
         made_before(ledger)
+
+
+def test_however_many_exports_a_bucket_knows_few_are_read(bucket: UPath, store: Store) -> None:
+    """Each is a request, and every run asks: these are words only."""
+    ledger = Ledger.in_folder(bucket)
+    for number in range(150):
+        written = record(of(number), step(0, State.SUBMITTED), step(9, State.DONE))
+        ledger.write(written.model_copy(update={"fingerprint": f"{number:064}"}))
+    store.requests.clear()
+    assert len(made_before(ledger)) == 100
+    assert len({path for _, path in store.requests if path.endswith(".json")}) == 100
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,16 @@ def test_a_store_that_cannot_be_reached_is_named(bucket: UPath, store: Store) ->
         records(bucket).read(NAME)
 
 
+def test_one_record_of_many_that_cannot_be_read_is_no_silent_miss(bucket: UPath, store: Store) -> None:
+    """What was paid for it would be missing from the sum."""
+    mine = records(bucket)
+    mine.write(NAME, b"1")
+    mine.write("1" * 64, b"1")
+    store.lose(Loss.REQUEST, "GET", f"{NAME}.json", times=100)
+    with pytest.raises(DataFolderUnusable, match=r"s3://.* cannot be used"):
+        list(records(bucket).read_all())
+
+
 def test_a_bucket_that_is_not_there_is_named(store: Store) -> None:
     """Before anything is paid for."""
     with pytest.raises(DataFolderUnusable, match="s3://nowhere/x cannot be used"):
