@@ -28,6 +28,7 @@ from tasks.ledger.ledger import Ledger
 
 LOGGER = logging.getLogger("botify_export")
 
+# The jobs of a site are polled by the thousand: all that begin within this time share one reading of the ledger.
 SAMPLE_SECONDS: Final = 600
 
 
@@ -85,7 +86,6 @@ def _wait(request: ExportRequest, job_id: str, places: Places) -> Wait:
     return Wait(since_submitted(known, job_id, datetime.now(UTC)), usual(made, request))
 
 
-# The jobs of a site are polled by the thousand: all that begin within these minutes share one reading of the ledger.
 @lru_cache(maxsize=1)
 def _made_before(data_dir: UPath, _sample: int) -> tuple[Made, ...]:
     return made_before(Ledger.in_folder(data_dir))

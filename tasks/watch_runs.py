@@ -31,7 +31,7 @@ BEGINS_AGAIN_WITHIN: Final = 180.0
 class RunWatch:
     """The runs that are waited for; whoever waits is told of each change.
 
-    Where `go_on` says that runs which stopped are begun again, they have not ended until that does not happen.
+    With `go_on`, a run that stopped is begun again by others: it has ended only when that does not happen in time.
     """
 
     def __init__(self, client: PrefectClient, *, go_on: bool) -> None:
